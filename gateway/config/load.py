@@ -1,0 +1,49 @@
+"""From the file to the one frozen value, or to every fault in it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.config.credentials import read_secret_files
+from gateway.config.document import MAX_BYTES, compose
+from gateway.config.faults import ConfigError, Fault
+from gateway.config.findings import Findings
+from gateway.config.interpolation import interpolate
+from gateway.config.references import check_references
+from gateway.config.resolve import resolve
+from gateway.config.rules import check_keys, check_upstreams
+from gateway.config.structure import check_structure
+from gateway.core.settings import Config
+
+__all__ = ["ConfigError", "Fault", "load", "parse"]
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read and parse the file. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror
+    else:
+        return parse(text, str(path), environ)
+    raise ConfigError([Fault(str(path), 0, 0, "", f"cannot be read: {reason}")])
+
+
+def parse(text: bytes, name: str, environ: Mapping[str, str]) -> Config:
+    """`text` is the file's content, `name` what faults call it. Raises ConfigError with all that is wrong."""
+    document = compose(text, name)
+    findings = Findings(document)
+    draft = interpolate(document.root, environ, findings)
+    if not isinstance(draft.data, dict):
+        findings.fault((), "must be a mapping with upstreams, models and keys")
+        raise ConfigError(findings.faults)
+    read_secret_files(draft.data, findings)
+    spec = check_structure(draft.data, findings)
+    check_references(draft.data, findings)
+    check_upstreams(draft.data, draft.left_out, findings)
+    check_keys(draft.data, draft.left_out, findings)
+    if findings.faults or spec is None:
+        raise ConfigError(findings.faults)
+    version = hashlib.sha256(text).hexdigest()[:12]
+    return resolve(spec, draft.left_out, version, findings)

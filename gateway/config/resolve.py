@@ -1,0 +1,152 @@
+"""Specs without a fault become the frozen value; what can be lived with becomes its warnings."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.config import schema
+from gateway.config.findings import Findings
+from gateway.config.interpolation import not_set
+from gateway.config.rules import LeftOut, digest_of
+from gateway.core.call import Caller, Endpoint
+from gateway.core.route import Model, Price, Routes, Upstream
+from gateway.core.settings import Config, ServerSettings
+
+
+def resolve(spec: schema.FileSpec, left_out: LeftOut, version: str, findings: Findings) -> Config:
+    for path, names in left_out.items():
+        findings.warn(path, f"is left out: {not_set(names)}", at_key=True)
+    routes = _routes(spec, left_out)
+    _warn_of_empty_tiers(routes, findings)
+    _warn_of_idle_globs(spec, left_out, routes, findings)
+    callers = dict(_caller(key) for index, key in enumerate(spec.keys) if ("keys", index) not in left_out)
+    return Config(version, _server(spec.server), routes, MappingProxyType(callers), tuple(findings.warnings))
+
+
+def _server(spec: schema.ServerSpec) -> ServerSettings:
+    return ServerSettings(
+        host=spec.listen.host,
+        port=spec.listen.port,
+        max_body_bytes=spec.max_body_bytes,
+        body_timeout=spec.body_timeout,
+        header_timeout=spec.header_timeout,
+        keepalive_timeout=spec.keepalive_timeout,
+        keep_alive_interval=spec.keep_alive_interval,
+        write_timeout=spec.write_timeout,
+        total_timeout=spec.total_timeout,
+        metrics_allow=tuple(spec.metrics_allow),
+        trusted_proxies=tuple(spec.trusted_proxies),
+        cors_origins=tuple(spec.cors_origins),
+    )
+
+
+def _routes(spec: schema.FileSpec, left_out: LeftOut) -> Routes:
+    upstreams = {name: _upstream(name, entry, left_out) for name, entry in spec.upstreams.items()}
+    models = {
+        name: _model(name, entry, upstreams[entry.upstream], spec.model_defaults) for name, entry in spec.models.items()
+    }
+    tiers = {name: tuple(tuple(group) for group in groups) for name, groups in spec.tiers.items()}
+    levels = spec.complexity.model_dump().items()
+    return Routes(
+        upstreams=MappingProxyType(upstreams),
+        models=MappingProxyType(models),
+        tiers=MappingProxyType(tiers),
+        aliases=MappingProxyType(_followed(spec.aliases)),
+        complexity=MappingProxyType({level: tier for level, tier in levels if tier in tiers}),
+    )
+
+
+def _upstream(name: str, spec: schema.UpstreamSpec, left_out: LeftOut) -> Upstream:
+    unset = left_out.get(("upstreams", name))
+    return Upstream(
+        name=name,
+        host=spec.base_url.host,
+        port=spec.base_url.port,
+        tls=spec.base_url.tls,
+        base_path=spec.base_url.path,
+        dialect=spec.dialect,
+        api_key=None if unset else spec.api_key,
+        headers=() if unset else tuple(spec.headers.items()),
+        connect_timeout=spec.connect_timeout,
+        max_connections=spec.max_connections,
+        stream_usage=spec.stream_usage,
+        left_out=not_set(unset) if unset else None,
+    )
+
+
+def _model(name: str, spec: schema.ModelSpec, upstream: Upstream, defaults: schema.ModelDefaultsSpec) -> Model:
+    price = spec.price
+    return Model(
+        name=name,
+        upstream=upstream,
+        remote=spec.name or name,
+        kind=Endpoint(spec.kind),
+        context_window=spec.context_window,
+        max_output_tokens=spec.max_output_tokens,
+        price=Price(price.input, price.cached_input, price.output) if price else None,
+        first_byte_timeout=spec.first_byte_timeout or defaults.first_byte_timeout,
+        idle_timeout=spec.idle_timeout or defaults.idle_timeout,
+        timeout=spec.timeout or defaults.timeout,
+        max_retries=defaults.max_retries if spec.max_retries is None else spec.max_retries,
+        defaults=MappingProxyType(spec.defaults),
+        fallbacks=tuple(spec.fallbacks),
+        weight=spec.weight,
+    )
+
+
+def _followed(aliases: Mapping[str, str]) -> dict[str, str]:
+    """Each alias with the tier or model at its end; a chain is walked once, however long."""
+    ends: dict[str, str] = {}
+    for start in aliases:
+        chain = []
+        name = start
+        while name in aliases and name not in ends:
+            chain.append(name)
+            name = aliases[name]
+        ends |= dict.fromkeys(chain, ends.get(name, name))
+    return ends
+
+
+def _caller(spec: schema.KeySpec) -> tuple[bytes, Caller]:
+    digest = digest_of(spec.key, spec.sha256)
+    caller = Caller(
+        id=digest.hex()[:16],
+        name=spec.name,
+        models=tuple(spec.models),
+        limits=spec.limits,
+        expires=spec.expires,
+        disabled=spec.disabled,
+    )
+    return digest, caller
+
+
+def _warn_of_empty_tiers(routes: Routes, findings: Findings) -> None:
+    for name, groups in routes.tiers.items():
+        targets = (routes.target(member) for group in groups for member in group)
+        if all(target is None or target.upstream.left_out for target in targets):
+            message = "is empty, as all its upstreams are left out: a request for it is answered with 503"
+            findings.warn(("tiers", name), message, at_key=True)
+
+
+def _warn_of_idle_globs(spec: schema.FileSpec, left_out: LeftOut, routes: Routes, findings: Findings) -> None:
+    known: dict[str, bool] = {}
+    for index, key in enumerate(spec.keys):
+        if ("keys", index) in left_out:
+            continue
+        for position, glob in enumerate(key.models):
+            if glob not in known:
+                known[glob] = any(_may_match(glob, name) for name in routes.models)
+            if not known[glob]:
+                hint = " (tiers and aliases do not count)" if glob in routes.tiers or glob in routes.aliases else ""
+                findings.warn(("keys", index, "models", position), f"matches no model{hint}")
+
+
+def _may_match(glob: str, model: str) -> bool:
+    """Whether the glob matches the model's name, or for a wildcard any name that it covers."""
+    if not model.endswith("*"):
+        return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), model) is not None
+    prefix = model[:-1]
+    literal, star, _ = glob.partition("*")
+    if prefix.startswith(literal) and star:
+        return True
+    return literal.startswith(prefix) and len(literal + star) > len(prefix)

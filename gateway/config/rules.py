@@ -1,0 +1,96 @@
+"""What the fields of an upstream or a key say of one another, and whether enough of them can be used."""
+
+import hashlib
+import re
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+from gateway.config.faults import Path, rendered
+from gateway.config.findings import Findings
+from gateway.config.interpolation import Unset, not_set
+from gateway.config.references import Section, section
+from gateway.config.values import HEX64
+
+MIN_KEY = 20
+
+LeftOut = Mapping[Path, list[str]]
+T = TypeVar("T", bound=Hashable)
+
+
+def check_upstreams(data: Section, left_out: LeftOut, findings: Findings) -> None:
+    upstreams = section(data, "upstreams", required=True) or {}
+    for name, entry in upstreams.items():
+        if isinstance(entry, dict) and isinstance(headers := entry.get("headers"), dict):
+            _check_headers(("upstreams", name, "headers"), headers, entry, findings)
+    if upstreams and all(("upstreams", name) in left_out for name in upstreams):
+        _unusable("upstream", [left_out["upstreams", name] for name in upstreams], findings)
+
+
+def _check_headers(path: Path, headers: Section, entry: Section, findings: Findings) -> None:
+    seen: set[str] = set()
+    for name in headers:
+        if name.lower() in seen:
+            findings.fault((*path, name), "is set twice: header names ignore case", at_key=True)
+        seen.add(name.lower())
+        if name.lower() == "authorization" and "api_key" in entry:
+            findings.fault((*path, name), "is what api_key sets: use one of them", at_key=True)
+
+
+def digest_of(key: str | None, sha256: str | None) -> bytes:
+    """The SHA-256 that the keyring looks up."""
+    return bytes.fromhex(sha256) if sha256 is not None else hashlib.sha256((key or "").encode()).digest()
+
+
+def check_keys(data: Section, left_out: LeftOut, findings: Findings) -> None:
+    keys = data.get("keys")
+    if not isinstance(keys, list):
+        return
+    names: dict[str, Path] = {}
+    digests: dict[bytes, Path] = {}
+    for index, entry in enumerate(keys):
+        path = ("keys", index)
+        if not isinstance(entry, dict):
+            continue
+        name = entry.get("name")
+        if isinstance(name, str) and not isinstance(name, Unset):
+            _check_once(names, name, (*path, "name"), "is the name of another key", findings)
+        if path not in left_out:
+            digest = _check_key(entry, path, findings)
+            field = "key" if "key" in entry else "sha256"
+            if digest is not None:
+                _check_once(digests, digest, (*path, field), "is the same key as that of another entry", findings)
+    unset = [left_out["keys", index] for index in range(len(keys)) if ("keys", index) in left_out]
+    disabled = [
+        entry
+        for index, entry in enumerate(keys)
+        if isinstance(entry, dict) and entry.get("disabled") is True and ("keys", index) not in left_out
+    ]
+    if keys and len(unset) + len(disabled) == len(keys):
+        _unusable("key", unset, findings)
+
+
+def _check_once(seen: dict[T, Path], value: T, path: Path, message: str, findings: Findings) -> None:
+    first = seen.setdefault(value, path)
+    if first != path:
+        findings.fault(path, f"{message}: {rendered(first[:2])}, on line {findings.line(first)}")
+
+
+def _check_key(entry: Section, path: Path, findings: Findings) -> bytes | None:
+    """The digest, if it can be told."""
+    if ("key" in entry) == ("sha256" in entry):
+        both = "has both key and sha256: give one of them" if "key" in entry else "needs either key or sha256"
+        findings.fault(path, both)
+    key, sha256 = entry.get("key"), entry.get("sha256")
+    if isinstance(key, str):
+        if len(key) < MIN_KEY:
+            findings.fault((*path, "key"), f"must have at least {MIN_KEY} characters")
+        return digest_of(key, None)
+    if isinstance(sha256, str) and re.fullmatch(HEX64, sha256):
+        return digest_of(None, sha256)
+    return None
+
+
+def _unusable(kind: str, unset: list[list[str]], findings: Findings) -> None:
+    names = list(dict.fromkeys(name for group in unset for name in group))
+    reason = not_set(names) if names else "all are disabled"
+    findings.fault((f"{kind}s",), f"has no usable {kind}: {reason}", at_key=True)

@@ -1,0 +1,114 @@
+"""Each field by itself, against the specs: what pydantic finds becomes faults in our own words."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.config import schema
+from gateway.config.faults import Path, shown
+from gateway.config.findings import Findings
+
+MESSAGES = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least one entry",
+    "literal_error": "must be {expected}",
+    "value_error": "{error}",
+}
+KEY = "[key]"
+
+
+def check_structure(data: dict[str, object], findings: Findings) -> schema.FileSpec | None:
+    """The file as specs, or None if any field is faulty."""
+    try:
+        return schema.FileSpec.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    for detail in details:
+        _report(detail, data, findings)
+    return None
+
+
+def _report(detail: ErrorDetails, data: dict[str, object], findings: Findings) -> None:
+    path = detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        name = str(path[-1])
+        findings.fault(path, _unknown_field(name, fields_at(path[:-1]), findings), at_key=True, label=_label(name))
+    elif detail["type"] == "missing":
+        findings.fault(path, MESSAGES["missing"])
+    elif path[-1:] == (KEY,):
+        findings.fault(path[:-1], _message(detail, findings), at_key=True)
+    else:
+        findings.fault(_existing(path, data), _message(detail, findings))
+
+
+def _message(detail: ErrorDetails, findings: Findings) -> str:
+    kind = detail["type"]
+    context = {name: int(v) if isinstance(v, float) else v for name, v in detail.get("ctx", {}).items()}
+    text = MESSAGES[kind].format_map(context) if kind in MESSAGES else "is not valid"
+    given = detail["input"]
+    if kind == "string_type" and isinstance(given, int | float):
+        return f"{text} (quote it)"
+    if kind == "literal_error" and isinstance(given, str):
+        return text + findings.did_you_mean(given, detail["ctx"]["expected"].replace("'", "").split(" or "))
+    return text
+
+
+def _label(field: str) -> str:
+    """Field names are short identifiers; what is not may be a field and its secret run together."""
+    return field if len(field) <= 32 and field.replace("-", "_").isidentifier() and shown(field) == field else "?"
+
+
+def _unknown_field(name: str, known: list[str], findings: Findings) -> str:
+    head = name.partition(":")[0]
+    if head != name and head in known:
+        return f"is an unknown field: a space is missing after '{head}:'"
+    return "is an unknown field" + findings.did_you_mean(name, known)
+
+
+def fields_at(path: tuple[Any, ...]) -> list[str]:
+    """The fields that the mapping at `path` may have."""
+    spec: type[schema.Spec]
+    match path:
+        case ("server",):
+            spec = schema.ServerSpec
+        case ("upstreams", _):
+            spec = schema.UpstreamSpec
+        case ("model_defaults",):
+            spec = schema.ModelDefaultsSpec
+        case ("models", _):
+            spec = schema.ModelSpec
+        case ("models", _, "price"):
+            spec = schema.PriceSpec
+        case ("complexity",):
+            spec = schema.ComplexitySpec
+        case ("keys", _):
+            spec = schema.KeySpec
+        case _:
+            spec = schema.FileSpec
+    return list(spec.model_fields)
+
+
+def _existing(path: Path, data: object) -> Path:
+    """As much of `path` as is in the file: the specs read a tier's plain name as a list of one."""
+    for depth, part in enumerate(path):
+        match data, part:
+            case (dict(), str()) if part in data:
+                data = data[part]
+            case (list(), int()):
+                data = data[part]
+            case _:
+                return path[:depth]
+    return path

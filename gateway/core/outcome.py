@@ -1,0 +1,90 @@
+"""What became of a call: the closed set of outcomes, its attempts, its usage, and the one Record of it all."""
+
+import enum
+from dataclasses import dataclass, field
+
+from gateway.core.call import Ask, Call, Caller
+from gateway.core.route import Plan, Price, Target
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+class Outcome(enum.Enum):
+    """The rows of the outcome table; every Record has exactly one."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BROKEN = "broken"
+    CLIENT_GONE = "client_gone"
+    DRAINED = "drained"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens. `source` is `provider`, or `estimated` where the provider reported nothing usable."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+    source: str = "provider"
+
+    def cost_usd(self, price: Price | None) -> float | None:
+        """USD, or None without a price; cached prompt tokens at their own price where there is one."""
+        if price is None:
+            return None
+        cached_price = price.input if price.cached_input is None else price.cached_input
+        micro = (self.prompt - self.cached) * price.input + self.cached * cached_price + self.completion * price.output
+        return round(micro / 1e6, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """One attempt as the Record keeps it: `outcome` is `ok` or a fault's code, `seconds` to its first byte or end."""
+
+    target: Target
+    outcome: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class Record:
+    """The one account of a call, filled while it runs and read by logs and metrics after it ended.
+
+    Times are monotonic seconds; `code` is the error code the client saw or the reason a stream was cut.
+    """
+
+    call: Call
+    config_version: str = ""
+    caller: Caller | None = None
+    ask: Ask | None = None
+    plan: Plan | None = None
+    target: Target | None = None
+    attempts: list[AttemptResult] = field(default_factory=list)
+    status: int = 0
+    outcome: Outcome | None = None
+    code: str | None = None
+    first_byte: float | None = None
+    ended: float = 0.0
+    usage: Usage | None = None
+    events: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def end(self, outcome: Outcome, status: int, code: str | None = None) -> None:
+        self.outcome, self.status, self.code = outcome, status, code
+
+    @property
+    def upstream_seconds(self) -> float:
+        """Time spent waiting for upstreams before the first byte, backoff excluded."""
+        return sum(attempt.seconds for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How one upstream answered its models endpoint: healthy, degraded or down; `error` is an error code or None."""
+
+    service: str
+    status: str
+    latency_ms: float
+    error: str | None

@@ -1,0 +1,157 @@
+"""URL -> handler, and what every answer has in common. Closed unless listed."""
+
+import time
+import urllib.parse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+from aiohttp import web
+
+from gateway.core.call import Caller, Endpoint
+from gateway.core.errors import Break, InternalError, MethodNotAllowed, Refusal, UnknownUrl
+from gateway.core.ports import Prober
+from gateway.edge import listing, ops
+from gateway.edge.cors import Cors
+from gateway.edge.downstream import ClientTransport
+from gateway.edge.ingress import RequestUpload, read_call, read_keys, read_peer, read_request_id
+from gateway.edge.refusal import refuse
+from gateway.edge.server import SENT, SENT_LAST, ClientConnection
+from gateway.flow.authenticate import authenticate
+from gateway.flow.exchange import House, exchange
+
+JSON = (("content-type", "application/json"),)
+METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
+PLAIN = (("content-type", "text/plain; charset=utf-8"),)
+
+_MODEL_PREFIX = "/v1/models/"
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request and all that its handler needs."""
+
+    request: web.BaseRequest
+    downstream: ClientTransport
+    house: House
+    request_id: str
+    upload: RequestUpload
+
+    def caller(self) -> Caller:
+        """Raises what `authenticate` does."""
+        return authenticate(read_keys(self.request), self.house.keyring, time.time())
+
+
+Handler = Callable[[Visit], Awaitable[None]]
+
+
+class Dispatch:
+    """The surface of one configuration; `render_metrics` gives the text that is scraped."""
+
+    def __init__(self, house: House, prober: Prober, render_metrics: Callable[[], bytes]) -> None:
+        self._house = house
+        self._prober = prober
+        self._render_metrics = render_metrics
+        self._cors = Cors(house.config.server.cors_origins)
+        self._routes: dict[str, tuple[str, Handler]] = {
+            "/v1/chat/completions": ("POST", self._chat),
+            "/v1/embeddings": ("POST", self._embeddings),
+            "/v1/models": ("GET", self._models),
+            "/v1/key": ("GET", self._key),
+            "/healthz": ("GET", self._healthz),
+            "/readyz": ("GET", self._readyz),
+            "/metrics": ("GET", self._metrics),
+            "/health/ai": ("GET", self._health_ai),
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The one handler of the server: writes the answer itself."""
+        house = self._house
+        downstream = cast(ClientConnection, request.protocol).open_downstream(request)
+        request_id = read_request_id(request)
+        downstream.extra = (
+            ("x-request-id", request_id),
+            ("x-gateway-config-version", house.config.version),
+            *self._cors.headers(request),
+        )
+        downstream.body_wanted = request.method != "HEAD"
+        downstream.keep_alive &= not house.live.draining
+        visit = Visit(request, downstream, house, request_id, RequestUpload(request, house.config.server))
+        try:
+            await self._serve(visit)
+        except Refusal as refusal:
+            downstream.keep_alive &= await visit.upload.discard()
+            refuse(downstream, refusal)
+        except Break:
+            pass
+        except Exception:
+            log.exception("internal error", request_id=request_id)
+            if downstream.begun:
+                downstream.abort()
+            else:
+                refuse(downstream, InternalError(close=True))
+        return SENT if downstream.keep_alive else SENT_LAST
+
+    async def _serve(self, visit: Visit) -> None:
+        method, handler = self._find(visit.request)
+        if visit.request.method == method or (method == "GET" and visit.request.method == "HEAD"):
+            await handler(visit)
+            return
+        if visit.request.method == "OPTIONS" and (headers := self._cors.preflight(visit.request, f"{method}, OPTIONS")):
+            visit.downstream.answer(204, headers, b"")
+            return
+        raise MethodNotAllowed(headers=(("allow", method if method == "POST" else "GET, HEAD"),))
+
+    def _find(self, request: web.BaseRequest) -> tuple[str, Handler]:
+        """Raises UnknownUrl. The path is compared as sent first; only escapes of plain characters are undone."""
+        raw = request.raw_path.partition("?")[0]
+        found = self._routes.get(raw)
+        if found is None and "%" in raw and "%2f" not in raw.lower():
+            found = self._routes.get(urllib.parse.unquote(raw))
+        if found is None and raw.startswith(_MODEL_PREFIX) and len(raw) > len(_MODEL_PREFIX):
+            found = ("GET", self._model)
+        if found is None:
+            raise UnknownUrl
+        return found
+
+    async def _chat(self, visit: Visit) -> None:
+        await self._exchange(visit, Endpoint.CHAT)
+
+    async def _embeddings(self, visit: Visit) -> None:
+        await self._exchange(visit, Endpoint.EMBEDDINGS)
+
+    async def _exchange(self, visit: Visit, endpoint: Endpoint) -> None:
+        house = visit.house
+        peer = read_peer(visit.request, house.config.server.trusted_proxies)
+        call = read_call(visit.request, endpoint, visit.request_id, house.clock(), peer)
+        await exchange(call, visit.upload, visit.downstream, house)
+
+    async def _models(self, visit: Visit) -> None:
+        visit.downstream.answer(200, JSON, listing.models(visit.house.config.routes, visit.caller()))
+
+    async def _model(self, visit: Visit) -> None:
+        name = urllib.parse.unquote(visit.request.raw_path.partition("?")[0][len(_MODEL_PREFIX) :])
+        visit.downstream.answer(200, JSON, listing.model(visit.house.config.routes, visit.caller(), name))
+
+    async def _key(self, visit: Visit) -> None:
+        visit.downstream.answer(200, JSON, listing.key(visit.caller()))
+
+    async def _healthz(self, visit: Visit) -> None:
+        visit.downstream.answer(200, PLAIN, b"ok\n")
+
+    async def _readyz(self, visit: Visit) -> None:
+        if visit.house.live.draining:
+            visit.downstream.answer(503, PLAIN, b"draining\n")
+        else:
+            visit.downstream.answer(200, PLAIN, b"ready\n")
+
+    async def _metrics(self, visit: Visit) -> None:
+        ops.require_operator(visit.request, visit.house.config.server)
+        visit.downstream.answer(200, METRICS, self._render_metrics())
+
+    async def _health_ai(self, visit: Visit) -> None:
+        ops.require_operator(visit.request, visit.house.config.server)
+        visit.downstream.answer(200, JSON, ops.report(await self._prober.check()))

@@ -1,0 +1,145 @@
+"""The client's end of a call: heads, bodies and chunks as bytes on the transport, backpressure, and clean cuts."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from gateway.core.clock import Timers
+from gateway.core.errors import ClientStalled
+from gateway.core.ports import Reader
+
+HIGH_WATER = 64 * 1024
+CUT_FLUSH = 5.0
+
+_RESET = struct.pack("ii", 1, 0)
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+Headers = Sequence[tuple[str, str]]
+
+
+class ClientTransport:
+    """One request's use of a client's connection. After `detach`, when the client is gone, everything is a no-op.
+
+    `extra` headers go on every answer of the request, `body_wanted` is False for HEAD;
+    `http10` clients get no chunks but the end of the connection.
+    """
+
+    def __init__(self, transport: asyncio.Transport, timers: Timers, write_timeout: float, *, http10: bool) -> None:
+        self.extra: Headers = ()
+        self.keep_alive = not http10
+        self.begun = False
+        self.body_wanted = True
+        self._transport: asyncio.Transport | None = transport
+        self._timers = timers
+        self._write_timeout = write_timeout
+        self._http10 = http10
+        self._reader: Reader | None = None
+        self._written = 0
+        self._drained: asyncio.Future[None] | None = None
+
+    def detach(self) -> None:
+        self._transport = None
+        self._reader = None
+        self._wake()
+
+    # Answers
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        length = ("content-length", str(len(body)))
+        self._write(self._head(status, (*headers, length)) + (body if self.body_wanted else b""))
+
+    def start(self, status: int, headers: Headers) -> None:
+        framing = () if self._http10 else (("transfer-encoding", "chunked"),)
+        self._write(self._head(status, (*headers, *framing)))
+
+    def write(self, payload: bytes, framed: bytes | None = None) -> None:
+        if self._http10:
+            self._write(payload)
+        else:
+            self._write(b"%x\r\n%b\r\n" % (len(payload), payload) if framed is None else framed)
+
+    def finish(self) -> None:
+        if not self._http10:
+            self._write(b"0\r\n\r\n")
+
+    def cut(self, last_words: bytes) -> None:
+        if last_words:
+            self.write(last_words)
+        self.keep_alive = False
+        transport = self._transport
+        if transport is None:
+            return
+        if self._http10:
+            _reset_on_close(transport)
+        transport.close()
+        self._timers.at(self._timers.now + CUT_FLUSH, transport.abort)
+
+    def abort(self) -> None:
+        self.keep_alive = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _head(self, status: int, headers: Headers) -> bytes:
+        self.begun = True
+        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in (*headers, *self.extra)]
+        lines.append("\r\n" if self.keep_alive else "connection: close\r\n\r\n")
+        return "".join(lines).encode("latin-1")
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._written += len(data)
+            self._transport.write(data)
+
+    # Backpressure
+
+    def attach(self, reader: Reader | None) -> None:
+        self._reader = reader
+
+    def pause_writing(self) -> None:
+        if self._reader is not None:
+            self._reader.pause()
+
+    def resume_writing(self) -> None:
+        if self._reader is not None:
+            self._reader.resume()
+        self._wake()
+
+    @property
+    def taken(self) -> int | None:
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self._written - waiting if waiting else None
+
+    async def drained(self) -> None:
+        """A transport tells that it is empty only where its low-water mark is 0."""
+        transport = self._transport
+        if transport is None or not transport.get_write_buffer_size():
+            return
+        transport.set_write_buffer_limits(high=0)
+        try:
+            while self._transport is not None and transport.get_write_buffer_size():
+                before = self.taken
+                self._drained = asyncio.get_running_loop().create_future()
+                timer = self._timers.at(self._timers.now + self._write_timeout, self._wake)
+                try:
+                    await self._drained
+                finally:
+                    timer.cancel()
+                if before is not None and self.taken == before:
+                    transport.abort()
+                    raise ClientStalled
+        finally:
+            transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def _wake(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    """Without chunks only a reset tells a cut from an end."""
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -1,0 +1,182 @@
+"""aiohttp's server, told what it would not do by itself: cancel, time out, hold back, and never answer twice."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiohttp import http, web
+from aiohttp.http_exceptions import LineTooLong
+
+from gateway.core.clock import Timer, Timers
+from gateway.core.errors import BadRequest, HeadersTooLarge, Refusal, UriTooLong
+from gateway.core.settings import ServerSettings
+from gateway.edge.downstream import HIGH_WATER, ClientTransport
+from gateway.edge.ingress import read_request_id
+from gateway.edge.refusal import refuse
+
+BACKLOG = 1024
+# Different, so that a LineTooLong, which only tells the limit, says what was too long.
+MAX_LINE = 8190
+MAX_FIELD = 8192
+MAX_HEADERS = 128
+LINGERING = 1.0
+
+
+class Sent:
+    """What a handler returns when it has written its answer itself; aiohttp has nothing left to do."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        pass
+
+    async def write_eof(self) -> None:
+        pass
+
+
+SENT = cast(web.StreamResponse, Sent(keep_alive=True))
+SENT_LAST = cast(web.StreamResponse, Sent(keep_alive=False))
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class ClientConnection(web.RequestHandler):
+    """One client's connection. `downstream` is the last answer, `answered` counts them."""
+
+    def __init__(self, server: "GatewayServer", settings: ServerSettings, timers: Timers, **options: Any) -> None:
+        super().__init__(server, **options)
+        self.downstream: ClientTransport | None = None
+        self.answered = 0
+        self._settings = settings
+        self._timers = timers
+        self._head_timer: Timer | None = None
+
+    def open_downstream(self, request: web.BaseRequest) -> ClientTransport:
+        """The client's end for one request. Raises ConnectionResetError if the client is gone already."""
+        if self.transport is None:
+            raise ConnectionResetError
+        self.downstream = ClientTransport(
+            self.transport, self._timers, self._settings.write_timeout, http10=request.version < http.HttpVersion11
+        )
+        self.downstream.keep_alive &= bool(request.keep_alive)
+        return self.downstream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=HIGH_WATER)
+        self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """uvloop raises on a write to a closed transport: let go of it before anything else hears."""
+        if self.downstream is not None:
+            self.downstream.detach()
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_idle():
+            self._head_arrived()
+        elif data and self._head_timer is None:
+            self._await_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.downstream is not None:
+            self.downstream.pause_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.downstream is not None:
+            self.downstream.resume_writing()
+
+    def _is_idle(self) -> bool:
+        """Whether every request so far was answered: after some data, the head of the next is on its way."""
+        return self.answered == self._request_count
+
+    def _await_head(self) -> None:
+        self._head_timer = self._timers.at(self._timers.now + self._settings.header_timeout, self._head_late)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_late(self) -> None:
+        self._head_timer = None
+        if self._is_idle():
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp could not parse. Its own answer would echo the offending line, API key included."""
+        downstream = self.open_downstream(request)
+        downstream.keep_alive = False
+        downstream.extra = (("x-request-id", read_request_id(request)),)
+        refuse(downstream, _parse_refusal(exc))
+        return SENT_LAST
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Its arguments may hold what the client sent."""
+        self.logger.error("a connection failed")
+
+
+def _parse_refusal(exc: BaseException | None) -> Refusal:
+    if isinstance(exc, LineTooLong):
+        return UriTooLong() if exc.args[1] == MAX_LINE else HeadersTooLarge()
+    if exc is not None and "Too many headers" in str(exc):
+        return HeadersTooLarge()
+    return BadRequest()
+
+
+class GatewayServer(web.Server):
+    """Makes our connections. aiohttp would drop every option for one that it does not know; this raises instead.
+
+    `handler` may be swapped: calls under way stay with the one they began with.
+    """
+
+    def __init__(self, handler: Handler, settings: ServerSettings, timers: Timers, logger: logging.Logger) -> None:
+        super().__init__(
+            self._handle,
+            handler_cancellation=True,
+            keepalive_timeout=settings.keepalive_timeout,
+            lingering_time=LINGERING,
+            auto_decompress=False,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_FIELD,
+            max_headers=MAX_HEADERS,
+            access_log=None,
+            logger=logger,
+        )
+        self.handler = handler
+        self._settings = settings
+        self._timers = timers
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self.handler(request)
+        finally:
+            cast(ClientConnection, request.protocol).answered += 1
+
+    def __call__(self) -> ClientConnection:
+        return ClientConnection(self, self._settings, self._timers, loop=self._loop, **self._kwargs)
+
+    def verify(self) -> None:
+        """Raises RuntimeError if aiohttp does not run as it was told to."""
+        connection = self()
+        effective = (
+            self.handler_cancellation,
+            connection.keepalive_timeout == self._settings.keepalive_timeout,
+            connection.max_field_size == MAX_FIELD,
+            connection._lingering_time == LINGERING,
+            http.HttpRequestParser.__module__ == "aiohttp._http_parser",
+        )
+        if not all(effective):
+            raise RuntimeError("aiohttp does not run with the options it was given, or without its C parser")

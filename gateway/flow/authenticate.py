@@ -1,0 +1,22 @@
+"""API key -> Caller."""
+
+from gateway.core.call import Caller
+from gateway.core.errors import BadRequest, InvalidApiKey, KeyDisabled, MissingApiKey
+from gateway.state.keyring import Keyring
+
+
+def authenticate(keys: tuple[bytes, ...], keyring: Keyring, wall: float) -> Caller:
+    """`wall` is wall-clock seconds, for the expiry.
+
+    Raises MissingApiKey, InvalidApiKey (expired too), KeyDisabled, and BadRequest for more than one key.
+    """
+    if len(keys) > 1:
+        raise BadRequest("The request carries more than one API key.")
+    if not keys or not keys[0]:
+        raise MissingApiKey
+    caller = keyring.find(keys[0])
+    if caller is None or (caller.expires is not None and caller.expires <= wall):
+        raise InvalidApiKey
+    if caller.disabled:
+        raise KeyDisabled
+    return caller

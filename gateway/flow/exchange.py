@@ -1,0 +1,46 @@
+"""The way of a call, on one screen. Nothing else orchestrates."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.core.call import Call
+from gateway.core.ports import Admission, Downstream, Upload
+from gateway.core.settings import Config
+from gateway.flow.account import Account
+from gateway.flow.admit import admit
+from gateway.flow.authenticate import authenticate
+from gateway.flow.fallback import Fallback
+from gateway.flow.pipe import Piping
+from gateway.flow.plan import Planner
+from gateway.state.keyring import Keyring
+from gateway.state.live import Live
+from gateway.wire.body import read_ask
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One configuration and everything built from it: a call keeps the one it began with."""
+
+    config: Config
+    keyring: Keyring
+    live: Live
+    planner: Planner
+    admission: Admission
+    fallback: Fallback
+    piping: Piping
+    account: Account
+    clock: Callable[[], float]
+
+
+async def exchange(call: Call, upload: Upload, downstream: Downstream, house: House) -> None:
+    """Raises a Refusal before the first byte, a Break after it; the Record is closed either way."""
+    task = asyncio.current_task()
+    assert task is not None
+    with house.live.call(task) as live_call, house.account.open(call) as record:
+        record.caller = authenticate(call.keys, house.keyring, time.time())
+        record.ask = ask = read_ask(await upload.read(), call, house.config.routes.upstreams)
+        record.plan = house.planner.plan(call, ask, record.caller, house.clock())
+        with await admit(record, house.admission) as lease, await house.fallback.run(record) as served:
+            await house.piping.run(served.answer, downstream, record, lease, live_call)

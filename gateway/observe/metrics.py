@@ -1,0 +1,144 @@
+"""The Record as Prometheus metrics. Labels only ever take configured names."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+from gateway import __version__
+from gateway.core.outcome import Outcome, Record, Usage
+
+DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
+FIRST_TOKEN = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30, 60)
+PER_TOKEN = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
+OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05)
+LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+MAX_RETRIES_SHOWN = 5
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_TARGET = ("route", "model", "upstream")
+
+
+class Metrics:
+    """All metrics of a process; `observe` is the reader of Records."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._children: dict[tuple[object, ...], Any] = {}
+        self._dropped = 0
+        self._declare_calls()
+        self._declare_upstreams_and_usage()
+        self._declare_process()
+
+    def _declare_calls(self) -> None:
+        self.requests = self._counter("requests", "Calls that ended.", *_TARGET, "code", "stream")
+        self.duration = self._histogram("request_duration_seconds", "From head to end of a call.", DURATIONS, *_TARGET)
+        self.first_token = self._histogram(
+            "time_to_first_token_seconds", "From head of a call to the first byte of its stream.", FIRST_TOKEN, *_TARGET
+        )
+        self.per_token = self._histogram(
+            "time_per_output_token_seconds", "Of a stream, after its first byte.", PER_TOKEN, *_TARGET
+        )
+        self.overhead = self._histogram(
+            "overhead_seconds", "From head to first byte, less the time waiting for upstreams.", OVERHEAD
+        )
+        self.refusals = self._counter("refusals", "Calls refused by a limit.", "limit")
+        self.disconnects = self._counter("client_disconnects", "Clients that left before the end.", "phase")
+        self.retries = self._counter("client_retries", "Calls that an SDK said were retries, by which one.", "count")
+        self.active_streams = self._gauge("active_streams", "Streams under way.", "model")
+
+    def _declare_upstreams_and_usage(self) -> None:
+        self.attempts = self._counter("attempts", "Attempts by what became of them.", "model", "upstream", "outcome")
+        self.fallbacks = self._counter("fallbacks", "From a failed target to the next.", "from", "to", "reason")
+        self.target_state = self._gauge(
+            "target_state", "0 closed, 1 half open, 2 open, 3 cooling down.", "model", "upstream"
+        )
+        self.tokens = self._counter(
+            "tokens", "Tokens by key; kind is prompt, cached or completion.", "key", "model", "kind"
+        )
+        self.cost = self._counter("cost_usd", "What the tokens cost by the configured prices.", "key", "model")
+
+    def _declare_process(self) -> None:
+        self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the loop's tick came.", LAG)
+        self.log_lines_dropped = self._counter("log_lines_dropped", "Log lines that were not written.")
+        self.reload_successful = self._gauge("config_last_reload_successful", "1 if the file was valid when last read.")
+        self.reload_timestamp = self._gauge("config_last_reload_timestamp_seconds", "When the configuration was taken.")
+        self.config_version = self._gauge("config_version_info", "The configuration in use.", "version")
+        self.build = self._gauge("build_info", "The gateway's version.", "version")
+        self.build.labels(__version__).set(1)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"gateway_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"gateway_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"gateway_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+    def config_taken(self, version: str) -> None:
+        self.config_version.clear()
+        self.config_version.labels(version).set(1)
+        self.reload_successful.set(1)
+        self.reload_timestamp.set(time.time())
+
+    def count_dropped(self, lines: int) -> None:
+        """`lines` is the total so far."""
+        self.log_lines_dropped.inc(lines - self._dropped)
+        self._dropped = lines
+
+    def observe(self, record: Record) -> None:
+        call, target = record.call, record.target
+        labels = (call.endpoint.value, *(target.key if target else ("", "")))
+        stream = "true" if record.ask and record.ask.stream else "false"
+        self._child(self.requests, *labels, str(record.status), stream).inc()
+        if call.retry_count:
+            self._child(self.retries, str(min(call.retry_count, MAX_RETRIES_SHOWN))).inc()
+        if record.outcome is Outcome.CLIENT_GONE:
+            self._child(self.disconnects, "before" if record.first_byte is None else "after").inc()
+        self._observe_attempts(record)
+        if target is None or record.first_byte is None:
+            return
+        self._child(self.duration, *labels).observe(record.ended - call.started)
+        self.overhead.observe(max(0.0, record.first_byte - call.started - record.upstream_seconds))
+        if stream == "true":
+            self._child(self.first_token, *labels).observe(record.first_byte - call.started)
+            if record.events > 1:
+                self._child(self.per_token, *labels).observe((record.ended - record.first_byte) / (record.events - 1))
+        if record.usage is not None and record.caller is not None:
+            self._observe_usage(record.caller.name, target.model.name, record.usage)
+            cost = record.usage.cost_usd(target.model.price)
+            if cost:
+                self._child(self.cost, record.caller.name, target.model.name).inc(cost)
+
+    def _observe_attempts(self, record: Record) -> None:
+        for attempt in record.attempts:
+            self._child(self.attempts, *attempt.target.key, attempt.outcome).inc()
+        for failed, following in zip(record.attempts, record.attempts[1:], strict=False):
+            if failed.target is not following.target:
+                self._child(self.fallbacks, failed.target.model.name, following.target.model.name, failed.outcome).inc()
+
+    def _observe_usage(self, key: str, model: str, usage: Usage) -> None:
+        self._child(self.tokens, key, model, "prompt").inc(usage.prompt)
+        self._child(self.tokens, key, model, "completion").inc(usage.completion)
+        if usage.cached:
+            self._child(self.tokens, key, model, "cached").inc(usage.cached)
+
+    def _child(self, metric: MetricWrapperBase, *labels: str) -> Any:
+        """What `labels` gives, looked up once: a third of its price."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
+
+    def render(self, streams: Mapping[str, int], states: Mapping[tuple[str, str], int]) -> bytes:
+        """The text that is scraped; the two gauges are of this moment."""
+        for model, count in streams.items():
+            self._child(self.active_streams, model).set(count)
+        for key, state in states.items():
+            self._child(self.target_state, *key).set(state)
+        return generate_latest(self.registry)

@@ -1,0 +1,60 @@
+"""The calls under way: what the drain and the gauge of streams look at."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.core.errors import StreamDrained
+from gateway.core.ports import Breakable, Cancellable
+
+
+class LiveCall:
+    """One call; `stream` is set once its first byte is out."""
+
+    __slots__ = ("stream", "task")
+
+    def __init__(self, task: Cancellable) -> None:
+        self.task = task
+        self.stream: Breakable | None = None
+
+
+class Live:
+    """`draining`: no new calls are wanted. `cut_off`: those still under way are being ended."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.cut_off = False
+        self.streams: Counter[str] = Counter()
+        self._calls: set[LiveCall] = set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @contextmanager
+    def call(self, task: Cancellable) -> Iterator[LiveCall]:
+        call = LiveCall(task)
+        self._calls.add(call)
+        try:
+            yield call
+        finally:
+            self._calls.discard(call)
+
+    @contextmanager
+    def stream(self, call: LiveCall, stream: Breakable, model: str) -> Iterator[None]:
+        """`model` is a configured model's name."""
+        call.stream = stream
+        self.streams[model] += 1
+        try:
+            yield
+        finally:
+            self.streams[model] -= 1
+            call.stream = None
+
+    def cut(self) -> None:
+        """End what is under way: streams with the error event, calls before their first byte with a 503."""
+        self.cut_off = True
+        for call in list(self._calls):
+            if call.stream is not None:
+                call.stream.break_off(StreamDrained())
+            else:
+                call.task.cancel()

@@ -1,0 +1,53 @@
+"""One wheel of timers for the whole process: setting one costs a dict entry, a stream's chunks cost none."""
+
+from collections.abc import Callable
+
+TICK = 0.05
+
+
+class WheelTimer:
+    """A pending callback of the wheel."""
+
+    __slots__ = ("_slot", "callback")
+
+    def __init__(self, callback: Callable[[], None], slot: dict["WheelTimer", None]) -> None:
+        self.callback = callback
+        self._slot = slot
+
+    def cancel(self) -> None:
+        self._slot.pop(self, None)
+
+
+class Wheel:
+    """Slots of one tick each. `now` and all times are monotonic seconds; whoever owns the wheel calls `tick`."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._slots: dict[int, dict[WheelTimer, None]] = {}
+        self._turn = int(now / TICK)
+
+    def at(self, when: float, callback: Callable[[], None]) -> WheelTimer:
+        turn = max(int(when / TICK) + 1, self._turn + 1)
+        slot = self._slots.get(turn)
+        if slot is None:
+            slot = self._slots[turn] = {}
+        timer = WheelTimer(callback, slot)
+        slot[timer] = None
+        return timer
+
+    def tick(self, now: float) -> None:
+        """Run what is due, in order of its time. A callback may set and cancel timers."""
+        self.now = now
+        turn = int(now / TICK)
+        due = range(self._turn + 1, turn + 1)
+        if len(due) > len(self._slots):
+            due_turns = sorted(t for t in self._slots if t <= turn)
+        else:
+            due_turns = [t for t in due if t in self._slots]
+        self._turn = turn
+        for t in due_turns:
+            slot = self._slots.pop(t)
+            while slot:
+                timer = next(iter(slot))
+                del slot[timer]
+                timer.callback()

@@ -1,0 +1,190 @@
+"""One request to one target, up to its first good byte; from then on the answer that the pipe reads from."""
+
+import asyncio
+import re
+import time
+
+from gateway.core.clock import Timers
+from gateway.core.errors import EmptyFault, Fault, ProtocolFault, RateLimitFault, ResetFault, TimeoutFault
+from gateway.core.outcome import Usage
+from gateway.core.ports import Receiver, Scanner
+from gateway.core.route import Target
+from gateway.upstream.connection import Connection
+from gateway.upstream.head import Head
+from gateway.wire.dialect import Dialect
+from gateway.wire.headers import is_upstream_id, read_retry_after
+from gateway.wire.sse import HOLD
+
+MAX_PLAIN = 16 * 1024 * 1024
+MAX_FAILURE = 64 * 1024
+
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+_ENCODING = re.compile(r"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
+
+
+class Attempt:
+    """A Listener until its `outcome` is known, an Answer afterwards.
+
+    In between, what arrives is kept here; whoever attaches gets the rest. `scanner` is the one that a stream would
+    be read with, None for a plain call.
+    """
+
+    def __init__(self, target: Target, dialect: Dialect, scanner: Scanner | None) -> None:
+        self.target = target
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.upstream_request_id: str | None = None
+        self.scanner = scanner
+        self.complete = False
+        self.usage: Usage | None = None
+        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fault: Fault | None = None
+        self._dialect = dialect
+        self._connection: Connection | None = None
+        self._status = 0
+        self._encoded = False
+        self._retry_after: tuple[str | None, str | None] = (None, None)
+        self._held: list[bytes] = []
+        self._size = 0
+        self._lost = False
+
+    async def run(self, connection: Connection, request: bytes, timers: Timers, due: float) -> None:
+        """Raises a Fault; TimeoutFault at `due`, monotonic seconds."""
+        self._connection = connection
+        connection.send(request, self)
+        timer = timers.at(due, lambda: self.failed(TimeoutFault()))
+        try:
+            await self.outcome
+            if self._fault is not None:
+                raise self._fault
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            timer.cancel()
+
+    # As a Listener
+
+    def head(self, head: Head) -> None:
+        self._status = head.status
+        encoding = head.get(b"content-encoding") or "identity"
+        self._encoded = encoding.lower() != "identity"
+        request_id = head.get(b"x-request-id") or head.get(b"request-id")
+        if request_id and is_upstream_id(request_id):
+            self.upstream_request_id = request_id
+        kind = (head.get(b"content-type") or "").partition(";")[0].strip().lower()
+        if head.status >= 400:
+            self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
+            self.scanner = None
+        elif head.status == 200 and kind == _JSON and _ENCODING.fullmatch(encoding):
+            self.scanner = None
+            self.headers = (("content-type", _JSON), *((("content-encoding", encoding),) if self._encoded else ()))
+        elif head.status != 200 or self.scanner is None or self._encoded or kind not in (_EVENTS, ""):
+            self.failed(ProtocolFault())
+
+    def chunk(self, payload: bytes, framed: bytes | None) -> None:
+        if self.scanner is not None:
+            self._stream_chunk(self.scanner, payload)
+            return
+        self._held.append(payload)
+        self._size += len(payload)
+        if self._status != 200 and self._size > MAX_FAILURE:
+            self._judge()
+        elif self._size > MAX_PLAIN:
+            self._succeed()
+
+    def _stream_chunk(self, scanner: Scanner, payload: bytes) -> None:
+        self._size += len(payload)
+        self._held.append(scanner.feed(payload))
+        self._judge_stream(scanner)
+
+    def _judge_stream(self, scanner: Scanner) -> None:
+        if scanner.error is not None:
+            self.failed(self._dialect.read_failure(200, scanner.error))
+        elif scanner.started:
+            self._succeed()
+        elif scanner.done or self.complete:
+            self.failed(EmptyFault())
+        elif self._size > HOLD:
+            self.failed(ProtocolFault())
+
+    def ended(self) -> None:
+        self.complete = True
+        if self.outcome.done():
+            return
+        if self.scanner is not None:
+            self._held.append(self.scanner.end())
+            self._judge_stream(self.scanner)
+        else:
+            self._judge()
+
+    def broke(self) -> None:
+        self._lost = True
+        self.failed(ResetFault())
+
+    def failed(self, fault: Fault) -> None:
+        if not self.outcome.done():
+            self._fault = fault
+            self.outcome.set_result(None)
+
+    def _judge(self) -> None:
+        """A whole plain answer, or as much of an error as is read."""
+        if self.outcome.done():
+            return
+        body = b"".join(self._held)
+        try:
+            if self._status != 200:
+                raise self._failure(body)
+            if not self._encoded:
+                self.usage = self._dialect.read_answer(body)
+            elif not body:
+                raise EmptyFault
+        except Fault as fault:
+            self.failed(fault)
+        else:
+            self._succeed()
+
+    def _failure(self, body: bytes) -> Fault:
+        fault = self._dialect.read_failure(self._status, b"" if self._encoded else body)
+        if isinstance(fault, RateLimitFault) or self._status == 503:
+            milliseconds, seconds = self._retry_after
+            if self._status == 429 or milliseconds or seconds:
+                fault.cooldown = read_retry_after(milliseconds, seconds, time.time())
+        return fault
+
+    def _succeed(self) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(None)
+
+    # As an Answer
+
+    def take(self) -> bytes:
+        out = b"".join(self._held)
+        self._held.clear()
+        return out
+
+    def attach(self, receiver: Receiver) -> None:
+        if self._connection is not None:
+            self._connection.attach(receiver)
+        if self.complete:
+            receiver.ended()
+        elif self._lost:
+            receiver.broke()
+
+    def pause(self) -> None:
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
+
+    def release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def abandon(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()

@@ -1,0 +1,206 @@
+"""One HTTP/1.1 connection to an upstream, as a protocol of the event loop: chunks are pushed on as they are read."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from gateway.core.clock import Timer, Timers
+from gateway.core.errors import ConnectFault, Fault, ProtocolFault, ResetFault
+from gateway.core.ports import Receiver
+from gateway.upstream.head import Head, HeadParser
+from gateway.wire.framing import Body, FramingError
+
+LINGER = 1.0
+MAX_LINGER_BYTES = 64 * 1024
+
+
+class Listener(Receiver, Protocol):
+    """A receiver that also takes the head, and whatever ends the answer before its head is complete."""
+
+    def head(self, head: Head) -> None: ...
+
+    def failed(self, fault: Fault) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time; `on_idle` and `on_lost` tell the pool. It is a `Source` once the head is read."""
+
+    def __init__(
+        self, timers: Timers, on_idle: Callable[["Connection"], None], on_lost: Callable[["Connection"], None]
+    ) -> None:
+        # per connection
+        self._timers = timers
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._keep_alive = True
+        self.exchanges = 0
+        # per exchange
+        self._listener: Listener | None = None
+        self._receiver: Receiver | None = None
+        self._parser: HeadParser | None = None
+        self._body: Body | None = None
+        self._over = False
+        self._paused = False
+        self._linger: Timer | None = None
+        self._lingered = 0
+        self.answer_begun = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._transport is None else "idle" if self._listener is None else "busy"
+        return f"<Connection {state} exchanges={self.exchanges}>"
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, listener: Listener) -> None:
+        """Begin an exchange. Raises ConnectFault if the connection was lost meanwhile."""
+        if not self.usable or self._transport is None:
+            raise ConnectFault
+        self.exchanges += 1
+        self._listener = self._receiver = listener
+        self._parser, self._body = HeadParser(), None
+        self._over = self.answer_begun = False
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        body = self._body
+        if body is None:
+            self._head_received(data)
+            return
+        try:
+            payload = body.feed(data)
+        except FramingError:
+            self._break()
+            return
+        receiver = self._receiver
+        if receiver is None:
+            self._discard(len(data))
+        elif payload:
+            receiver.chunk(payload, data if body.whole else None)
+        if body.complete:
+            self._complete(body)
+
+    def _head_received(self, data: bytes) -> None:
+        if self._parser is None or self._listener is None:
+            self.close()
+            return
+        self.answer_begun = True
+        try:
+            head = self._parser.feed(data)
+        except ProtocolFault as fault:
+            self._fail(fault)
+            return
+        if head is None:
+            return
+        rest, self._parser = self._parser.rest, None
+        self._body = head.body
+        self._keep_alive = head.keep_alive
+        self._listener.head(head)
+        if rest:
+            self.data_received(rest)
+        elif head.body.complete:
+            self._complete(head.body)
+
+    def _complete(self, body: Body) -> None:
+        if body.rest:
+            self._keep_alive = False
+        if self._over:
+            return
+        self._over = True
+        receiver = self._receiver
+        if receiver is None:
+            self._settle()
+        else:
+            receiver.ended()
+
+    def eof_received(self) -> None:
+        if self._body is not None and not self._over and self._body.at_eof():
+            self._keep_alive = False
+            self._complete(self._body)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._cancel_linger()
+        if self._body is None:
+            self._fail(ResetFault())
+        elif not self._over:
+            self._break()
+        self._on_lost(self)
+
+    def _fail(self, fault: Fault) -> None:
+        listener, self._listener, self._receiver, self._parser = self._listener, None, None, None
+        self.close()
+        if listener is not None:
+            listener.failed(fault)
+
+    def _break(self) -> None:
+        self._over = True
+        receiver, self._receiver = self._receiver, None
+        self.close()
+        if receiver is not None:
+            receiver.broke()
+
+    # As a Source
+
+    def attach(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def release(self) -> None:
+        """An answer whose last bytes are only framing gets a moment for them to arrive."""
+        self._receiver = None
+        self.resume()
+        if self._over:
+            self._settle()
+        elif self._body is not None and self.usable and self._linger is None:
+            self._lingered = 0
+            self._linger = self._timers.at(self._timers.now + LINGER, self.close)
+
+    def abandon(self) -> None:
+        """Done with it in the middle: the upstream is to stop working for nobody."""
+        self._listener = self._receiver = None
+        if self._over:
+            self.release()
+        else:
+            self.abort()
+
+    def _discard(self, size: int) -> None:
+        self._lingered += size
+        if self._lingered > MAX_LINGER_BYTES:
+            self.close()
+
+    def _settle(self) -> None:
+        self._cancel_linger()
+        self._listener = None
+        self._body = None
+        if self._keep_alive and self.usable:
+            self._on_idle(self)
+        else:
+            self.close()
+
+    def _cancel_linger(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

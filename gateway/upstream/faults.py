@@ -1,0 +1,22 @@
+"""The one table from what sockets and TLS raise to faults of an attempt."""
+
+import ssl
+
+from gateway.core.errors import ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
+
+# Looked up in order: a certificate that does not verify is an SSLError is an OSError.
+CONNECT_FAULTS: tuple[tuple[type[BaseException], type[Fault]], ...] = (
+    (TimeoutError, ConnectTimeoutFault),
+    (ssl.SSLError, ConnectFault),
+    (OSError, ConnectFault),
+    (UnicodeError, ConnectFault),  # a host name that IDNA refuses
+    (ValueError, ProtocolFault),
+)
+
+
+def connect_fault(error: BaseException) -> Fault:
+    """The fault that an error of connecting amounts to. Errors outside the table are ours, and raised again."""
+    for kind, fault in CONNECT_FAULTS:
+        if isinstance(error, kind):
+            return fault()
+    raise error

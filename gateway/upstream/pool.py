@@ -1,0 +1,127 @@
+"""The connections to one upstream: kept alive, newest first, and never more than it allows."""
+
+import asyncio
+import ssl
+from collections import deque
+
+from gateway.core.clock import Timers
+from gateway.core.errors import BusyFault
+from gateway.core.route import Upstream
+from gateway.upstream.connection import Connection
+from gateway.upstream.faults import CONNECT_FAULTS, connect_fault
+
+IDLE_TIMEOUT = 30.0
+MAX_IDLE = 256
+
+
+class Pool:
+    """Belongs to one event loop. `tls` is shared by all pools of a process."""
+
+    def __init__(self, upstream: Upstream, timers: Timers, tls: ssl.SSLContext | None) -> None:
+        self.upstream = upstream
+        self._timers = timers
+        self._tls = tls if upstream.tls else None
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._open: set[Connection] = set()
+        self._connecting = 0
+        self._closed = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __repr__(self) -> str:
+        return f"<Pool {self.upstream.name} open={len(self._open)} idle={len(self._idle)}>"
+
+    async def take(self, *, fresh: bool = False) -> Connection:
+        """An idle connection, or a new one if there is none or a `fresh` one is asked for. Raises a Fault."""
+        self._expire()
+        connection = None if fresh else self._pop_idle()
+        if connection is None and not self._has_room():
+            try:
+                async with asyncio.timeout(self.upstream.connect_timeout):
+                    while connection is None and not self._has_room():
+                        await self._freed(fresh)
+                        connection = None if fresh else self._pop_idle()
+            except TimeoutError:
+                raise BusyFault from None
+        return await self._connect() if connection is None else connection
+
+    def _pop_idle(self) -> Connection | None:
+        while self._idle:
+            connection, _ = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    def _has_room(self) -> bool:
+        limit = self.upstream.max_connections
+        return limit is None or len(self._open) + self._connecting < limit
+
+    async def _freed(self, fresh: bool) -> None:
+        """Wait for one's turn to look again. A turn that comes as its waiter leaves goes to the next."""
+        if fresh and self._idle:
+            self._idle.popleft()[0].close()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif not turn.cancelled():
+                self._wake()
+            raise
+
+    async def _connect(self) -> Connection:
+        upstream = self.upstream
+        self._connecting += 1
+        try:
+            async with asyncio.timeout(upstream.connect_timeout):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self._timers, self._keep, self._lost),
+                    upstream.host,
+                    upstream.port,
+                    ssl=self._tls,
+                    server_hostname=upstream.host if self._tls else None,
+                )
+        except tuple(kind for kind, _ in CONNECT_FAULTS) as error:
+            raise connect_fault(error) from None
+        else:
+            self._open.add(connection)
+            return connection
+        finally:
+            self._connecting -= 1
+            self._wake()
+
+    def _keep(self, connection: Connection) -> None:
+        if self._closed:
+            connection.close()
+            return
+        self._idle.append((connection, self._timers.now + IDLE_TIMEOUT))
+        if len(self._idle) > MAX_IDLE:
+            self._idle.popleft()[0].close()
+        self._wake()
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._idle = deque(entry for entry in self._idle if entry[0] is not connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            freed = self._waiting.popleft()
+            if not freed.done():
+                freed.set_result(None)
+                return
+
+    def _expire(self) -> None:
+        while self._idle and self._idle[0][1] < self._timers.now:
+            self._idle.popleft()[0].close()
+
+    def close(self) -> None:
+        """Close what is idle now, and what is busy as soon as it is done with."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def abort(self) -> None:
+        for connection in list(self._open):
+            connection.abort()

@@ -1,0 +1,160 @@
+"""What a client's body asks for, with as little of it read as possible.
+
+Looked at: `model`, `stream`, `stream_options`, `complexity`, `provider` and the numbers a reservation needs.
+Everything else stays in the bytes it came in.
+"""
+
+import re
+from collections.abc import Container
+from typing import TypeVar
+
+import msgspec
+
+from gateway.core.call import Ask, Call, Endpoint
+from gateway.core.errors import InvalidJson, InvalidValue, JsonTooDeep, MissingParameter
+from gateway.wire.usage import estimate_tokens
+
+MAX_DEPTH = 64
+MAX_MODEL_NAME = 256
+MAX_CHOICES = 128
+
+Fields = dict[str, msgspec.Raw]
+T = TypeVar("T")
+
+_decoder = msgspec.json.Decoder(Fields)
+_TEXT = msgspec.json.Decoder(str | None)
+_FLAG = msgspec.json.Decoder(bool | None)
+_NUMBER = msgspec.json.Decoder(int | None)
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_STRING = re.compile(rb'"[^"]*"')
+
+PROMPT_FIELD = {Endpoint.CHAT: "messages", Endpoint.EMBEDDINGS: "input"}
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+_OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
+
+
+def read_ask(body: bytes, call: Call, providers: Container[str]) -> Ask:
+    """Raises InvalidJson, JsonTooDeep, InvalidValue or MissingParameter.
+
+    The headers' `complexity` and `provider` go before the body's.
+    `complexity` is taken out of the fields, and so is a `provider` that names one of `providers`;
+    any other `provider` belongs to the upstream.
+    """
+    fields = _read_object(body)
+    model = _read(fields, "model", _TEXT)
+    if model is None:
+        raise MissingParameter("`model` is missing.", param="model")
+    if not model.strip() or len(model) > MAX_MODEL_NAME:
+        raise InvalidValue("`model` is empty or too long.", param="model")
+    stream = bool(_read(fields, "stream", _FLAG))
+    if stream and call.endpoint is Endpoint.EMBEDDINGS:
+        raise InvalidValue("Embeddings are not streamed.", param="stream")
+    options = _read(fields, "stream_options", _OPTIONS)
+    prompt = _read_prompt(fields, PROMPT_FIELD[call.endpoint])
+    complexity = _read(fields, "complexity", _TEXT)
+    fields.pop("complexity", None)
+    provider = _read_provider(fields, providers)
+    return Ask(
+        model=model,
+        fields=fields,
+        stream=stream,
+        include_usage=bool(options and options.include_usage),
+        complexity=complexity if call.complexity is None else call.complexity,
+        provider=provider if call.provider is None else call.provider,
+        prompt_tokens=estimate_tokens(prompt),
+        max_tokens=_read_max_tokens(fields),
+        n=_read_choices(fields),
+    )
+
+
+def _read_object(body: bytes) -> Fields:
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise InvalidJson("The request body is not UTF-8.") from None
+    try:
+        fields = _decoder.decode(body)
+    except msgspec.ValidationError:
+        raise InvalidValue("The request body must be a JSON object.") from None
+    except RecursionError:
+        raise JsonTooDeep from None
+    except (msgspec.DecodeError, ValueError):
+        raise InvalidJson from None
+    if _is_deeper_than(body, MAX_DEPTH):
+        raise JsonTooDeep
+    return fields
+
+
+def _is_deeper_than(body: bytes, limit: int) -> bool:
+    """Of valid JSON. Strings and atoms are taken out, then the innermost layer of brackets in each round."""
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    brackets = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ALIKE, _NOT_STRUCTURE)
+    brackets = _STRING.sub(b"", brackets)
+    for _ in range(limit):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _read(fields: Fields, name: str, decoder: "msgspec.json.Decoder[T | None]") -> T | None:
+    """The field; None where it is missing or null."""
+    raw = fields.get(name)
+    if raw is None:
+        return None
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, ValueError):
+        raise InvalidValue(f"`{name}` has an invalid value.", param=name) from None
+
+
+def _read_prompt(fields: Fields, name: str) -> bytes:
+    """The bytes of `messages` or `input`; what is in them is the upstream's to judge."""
+    if name not in fields:
+        raise MissingParameter(f"`{name}` is missing.", param=name)
+    prompt = bytes(fields[name])
+    is_list = prompt.startswith(b"[") and prompt[1:-1].strip() != b""
+    is_text = prompt.startswith(b'"') and name == "input"
+    if not (is_list or is_text):
+        raise InvalidValue(f"`{name}` has an invalid value.", param=name)
+    return prompt
+
+
+def _read_provider(fields: Fields, providers: Container[str]) -> str | None:
+    raw = fields.get("provider")
+    if raw is None or not bytes(raw).startswith(b'"'):
+        return None
+    name = _read(fields, "provider", _TEXT)
+    if name not in providers:
+        return None
+    del fields["provider"]
+    return name
+
+
+def _read_max_tokens(fields: Fields) -> int | None:
+    """The larger of the two, should both be there."""
+    given = []
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = _read(fields, name, _NUMBER)
+        if value is not None:
+            if not 0 <= value < 2**53:
+                raise InvalidValue(f"`{name}` must be a non-negative integer.", param=name)
+            given.append(value)
+    return max(given, default=None)
+
+
+def _read_choices(fields: Fields) -> int:
+    n: int | None = _read(fields, "n", _NUMBER)
+    if n is None:
+        return 1
+    if not 1 <= n <= MAX_CHOICES:
+        raise InvalidValue(f"`n` must be between 1 and {MAX_CHOICES}.", param="n")
+    return n

@@ -1,0 +1,269 @@
+"""Every rule about event streams, in one pure class: bytes in, bytes and facts out.
+
+The stream is passed on event by event, each in the bytes it came in. An event that is not complete yet is held
+back, up to 64 KB, so that an error event can always be said on a boundary; beyond that it is passed on raw.
+"""
+
+import re
+
+import msgspec
+
+from gateway.core.outcome import Usage
+from gateway.wire.usage import NOTHING, is_nothing, read_usage
+
+HOLD = 64 * 1024
+DONE_EVENT = b"data: [DONE]\n\n"
+PING = b": ping\n"
+
+_BOM = b"\xef\xbb\xbf"
+# A line end is CRLF, LF or CR, and never half a CRLF: a CR that ends what has arrived may still get its LF.
+_BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_REAL_REASON = re.compile(rb'"finish_reason"\s*:\s*"')
+_REAL_USAGE = re.compile(rb'"usage"\s*:\s*[^n\s]')
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: object = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
+_decoder = msgspec.json.Decoder(_Chunk)
+
+
+class EventStream:
+    """One upstream's stream of chat completion chunks.
+
+    Facts: `started`, a good event was seen, and only then does `feed` give anything; `error`, the data of a first
+    event that is an error instead; `events`, chunks passed on; `finished`, a finish_reason was seen; `failed`, an
+    error event was seen after the start; `done`, the stream is complete and nothing more is passed on; `usage`.
+    `drop_usage` takes out the `choices: []` usage chunk that the client did not ask for.
+    """
+
+    __slots__ = (
+        "_drop_usage",
+        "_first",
+        "_flowing",
+        "_held",
+        "_raw",
+        "_raw_end",
+        "_tail",
+        "appended_done",
+        "done",
+        "error",
+        "events",
+        "failed",
+        "finished",
+        "started",
+        "usage",
+        "usage_invalid",
+    )
+
+    def __init__(self, *, drop_usage: bool) -> None:
+        self._drop_usage = drop_usage
+        self._tail = bytearray()
+        self._held = bytearray()
+        self._first = True
+        self._flowing = False
+        self._raw = False
+        self._raw_end = b""
+        self.started = False
+        self.error: bytes | None = None
+        self.events = 0
+        self.finished = False
+        self.failed = False
+        self.done = False
+        self.appended_done = False
+        self.usage: Usage | None = None
+        self.usage_invalid = False
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether all that was passed on are whole events, so that something may be said in between."""
+        return not self._raw
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now: `chunk` itself, the same object, where nothing had to be held or taken out."""
+        if (
+            self._flowing
+            and chunk.startswith(b"data: {")
+            and chunk.endswith(b"}\n\n")
+            and chunk.count(b"\n") == 2
+            and b"\r" not in chunk
+            and not _is_special(chunk)
+        ):
+            self.events += 1
+            return chunk
+        out = self._release(self._feed_events(chunk))
+        self._flowing = self.started and not (self._tail or self._raw or self.done)
+        return chunk if out == chunk else out
+
+    def end(self) -> bytes:
+        """The body is over: what is still to be passed on. `done` then says whether the stream was complete."""
+        out = b""
+        if self._tail and not self.done and not self._raw:
+            last = bytes(self._tail).rstrip(b"\r\n") + b"\n\n"
+            self._tail.clear()
+            if _is_whole(_data_of(last)):
+                out = self._event(last)
+        if self.finished and not self.done and not self._raw:
+            out += DONE_EVENT
+            self.done = self.appended_done = True
+        return self._release(out)
+
+    def _release(self, out: bytes) -> bytes:
+        """Nothing is passed on before the first good event; comments that came before it are kept, up to a bound."""
+        if self.started:
+            if self._held:
+                out = bytes(self._held) + out
+                self._held.clear()
+            return out
+        if len(self._held) + len(out) <= HOLD:
+            self._held += out
+        return b""
+
+    def _feed_events(self, chunk: bytes) -> bytes:
+        if self.done:
+            return b""
+        out: list[bytes] = []
+        if self._raw:
+            chunk = self._feed_raw(chunk, out)
+        tail = self._tail
+        search = max(0, len(tail) - 3)
+        tail += chunk
+        if self._first and not self._strip_bom():
+            return b""
+        at = 0
+        for end in [boundary.end() for boundary in _BOUNDARY.finditer(tail, search)]:
+            out.append(self._event(bytes(tail[at:end])))
+            at = end
+            if self.done or self.error is not None:
+                tail.clear()
+                return b"".join(out)
+        del tail[:at]
+        if len(tail) > HOLD:
+            out.append(self._go_raw())
+        elif b"[DONE]" in tail[-len(DONE_EVENT) :] and (blank_line := _rest_of_event(tail)):
+            out.append(self._event(bytes(tail) + blank_line))
+            tail.clear()
+        return b"".join(out)
+
+    def _strip_bom(self) -> bool:
+        """openai-python loses the first event to a byte order mark. False while it may still be one."""
+        if len(self._tail) < 3 and _BOM.startswith(self._tail):
+            return False
+        if self._tail.startswith(_BOM):
+            del self._tail[:3]
+        self._first = False
+        return True
+
+    def _go_raw(self) -> bytes:
+        """An event of this size is no error report: it counts as good, and is passed on as it comes."""
+        out = bytes(self._tail)
+        self._tail.clear()
+        self._raw, self._raw_end = True, out[-3:]
+        self.started = True
+        self.events += 1
+        return out
+
+    def _feed_raw(self, chunk: bytes, out: list[bytes]) -> bytes:
+        """Pass on the rest of the event; gives back what comes after it."""
+        joined = self._raw_end + chunk
+        boundary = _BOUNDARY.search(joined)
+        if boundary is None:
+            self._raw_end = joined[-3:]
+            out.append(chunk)
+            return b""
+        at = boundary.end() - len(self._raw_end)
+        self._raw = False
+        out.append(chunk[:at])
+        return chunk[at:]
+
+    def _event(self, event: bytes) -> bytes:
+        """Read one whole event; gives back what of it is passed on: all or nothing."""
+        data = _data_of(event)
+        if data is None:
+            return event
+        if data == b"[DONE]":
+            self.done = True
+            return event
+        if self.started and not _is_special(event):
+            self.events += 1
+            return event
+        return event if self._read(data) else b""
+
+    def _read(self, data: bytes) -> bool:
+        """Take the facts out of an event's data. False if the event is not to be passed on."""
+        try:
+            chunk = _decoder.decode(data)
+        except (msgspec.MsgspecError, ValueError):
+            chunk = _Chunk()
+        if not is_nothing(chunk.error):
+            if not self.started:
+                self.error = data
+                return False
+            self.failed = True
+        self.started = True
+        if any(choice.finish_reason is not None for choice in chunk.choices or ()):
+            self.finished = True
+        if not is_nothing(chunk.usage):
+            usage = read_usage(chunk.usage)
+            self.usage = usage or self.usage
+            self.usage_invalid = usage is None
+            if chunk.choices == []:
+                return not self._drop_usage
+        self.events += 1
+        return True
+
+
+def _is_special(event: bytes) -> bool:
+    """Whether there is more to an event than content: a finish reason, usage, or an error. What most events pay."""
+    return (
+        b'"error"' in event
+        or _has(event, b'"finish_reason"', b'"finish_reason":null', _REAL_REASON)
+        or _has(event, b'"usage"', b'"usage":null', _REAL_USAGE)
+    )
+
+
+def _has(event: bytes, member: bytes, null: bytes, real: re.Pattern[bytes]) -> bool:
+    """Whether the member is there and not null; the pattern is searched for only where it is not plainly null."""
+    found = event.count(member)
+    return found > 0 and found != event.count(null) and real.search(event) is not None
+
+
+def _rest_of_event(tail: bytearray) -> bytes:
+    """The line end that an event which says `[DONE]` is still without; nothing if it is another event.
+
+    Some upstreams never send it, and hold the connection open.
+    """
+    if not tail.endswith((b"\n", b"\r")) or _data_of(bytes(tail)) != b"[DONE]":
+        return b""
+    if tail.endswith(b"\r\n"):
+        return b"\r\n"
+    return b"\n" if tail.endswith((b"\n", b"\n\r", b"\r\r")) else b"\n\r\n"
+
+
+def _data_of(event: bytes) -> bytes | None:
+    """The event's data (WHATWG HTML, section 9.2.6), or None if it has none: comments, lone `id:` or `retry:`."""
+    lines = [
+        line[6:] if line.startswith(b"data: ") else line[5:]
+        for line in _LINE_END.split(event)
+        if line.startswith(b"data:")
+    ]
+    return b"\n".join(lines) if any(lines) else None
+
+
+def _is_whole(data: bytes | None) -> bool:
+    """Whether data without its closing blank line is all there, and not the half of something."""
+    if data is None or data == b"[DONE]":
+        return data is not None
+    try:
+        _decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError):
+        return False
+    return True
