@@ -85,7 +85,7 @@ class Pipe:
         try:
             self._downstream.attach(self)
             self._downstream.start(200, (*(SSE_HEADERS if self._scanner else self._answer.headers), *headers))
-            self._forward(self._answer.take(), None)
+            self._forward(self._answer.take())
             self._answer.attach(self)
             self._watch()
             await self._over
@@ -103,15 +103,17 @@ class Pipe:
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
         self._seen = self._timers.now
         scanner = self._scanner
-        if scanner is None:
+        out = payload if scanner is None else scanner.feed(payload)
+        if out is payload:
             self._downstream.write(payload, framed)
-            return
-        out = scanner.feed(payload)
-        self._forward(out, framed if out is payload else None)
+        elif out:
+            self._downstream.write(out)
+        if scanner is not None and scanner.done:
+            self._finish()
 
     def ended(self) -> None:
         if self._scanner is not None:
-            self._forward(self._scanner.end(), None)
+            self._forward(self._scanner.end())
             if not self._scanner.done:
                 self.break_off(StreamInterrupted())
         else:
@@ -123,11 +125,11 @@ class Pipe:
         else:
             self.break_off(StreamInterrupted())
 
-    def _forward(self, out: bytes, framed: bytes | None) -> None:
+    def _forward(self, out: bytes) -> None:
         if self._over.done():
             return
         if out:
-            self._downstream.write(out, framed)
+            self._downstream.write(out)
         if self._scanner is not None and self._scanner.done:
             self._finish()
 

@@ -222,18 +222,17 @@ class EventStream:
 
 
 def _is_special(event: bytes) -> bool:
-    """Whether there is more to an event than content: a finish reason, usage, or an error. What most events pay."""
+    """Whether there is more to an event than content: a finish reason, usage, or an error. What most events pay.
+
+    Counting finds the members that are plainly null; only where that is not all of them, a pattern has to look.
+    """
+    reasons = event.count(b'"finish_reason"')
+    usages = event.count(b'"usage"')
     return (
-        b'"error"' in event
-        or _has(event, b'"finish_reason"', b'"finish_reason":null', _REAL_REASON)
-        or _has(event, b'"usage"', b'"usage":null', _REAL_USAGE)
+        (reasons > 0 and reasons != event.count(b'"finish_reason":null') and _REAL_REASON.search(event) is not None)
+        or (usages > 0 and usages != event.count(b'"usage":null') and _REAL_USAGE.search(event) is not None)
+        or b'"error"' in event
     )
-
-
-def _has(event: bytes, member: bytes, null: bytes, real: re.Pattern[bytes]) -> bool:
-    """Whether the member is there and not null; the pattern is searched for only where it is not plainly null."""
-    found = event.count(member)
-    return found > 0 and found != event.count(null) and real.search(event) is not None
 
 
 def _rest_of_event(tail: bytearray) -> bytes:

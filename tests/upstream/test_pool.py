@@ -102,6 +102,12 @@ class TestKeeping:
         assert await use(pool) is not kept
         await until(lambda: repr(pool) == "<Pool first open=1 idle=1>")
 
+    async def test_nor_one_that_is_closing(self, upstream: Simulator, wheel: Wheel) -> None:
+        pool = pool_to(upstream, wheel)
+        kept = await use(pool)
+        kept.close()
+        assert await pool.take() is not kept
+
     async def test_nor_one_that_said_something_unasked(self, upstream: Simulator, wheel: Wheel) -> None:
         pool = pool_to(upstream, wheel)
         upstream.script = lambda _: [*json_answer(200, {}), *json_answer(200, {"answer": "to nobody"})]

@@ -235,12 +235,14 @@ class TestLargeBodies:
 
     async def test_u46_an_upstream_that_never_reads_is_a_timeout(self, deaf: Simulator, wheel: Wheel) -> None:
         deaf.script = lambda _: [Silence()]
-        ask = make_ask(fields={"messages": ["x" * 20_000_000]})
-        waiting = asyncio.get_running_loop().create_task(attempt(sender_to(deaf, wheel), ask), name="waiting")
+        """And the connection is closed at once, not when the upstream has read what is still to be sent."""
+        sender, ask = sender_to(deaf, wheel), make_ask(fields={"messages": ["x" * 20_000_000]})
+        waiting = asyncio.get_running_loop().create_task(attempt(sender, ask), name="waiting")
         await until(lambda: deaf.requests)
         wheel.tick(1000.1)
         with pytest.raises(TimeoutFault):
             await waiting
+        await until(lambda: repr(sender.pools["first"]) == "<Pool first open=0 idle=0>")
 
     async def test_u47_an_early_413_is_heard_before_the_body_is_sent(self, deaf: Simulator, wheel: Wheel) -> None:
         gate = Gate()

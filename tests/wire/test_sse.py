@@ -313,6 +313,7 @@ class TestIdentity:
         pytest.param(HEL + b": ping\n" + LO, 2, id="a comment line in front"),
         pytest.param(HEL + b"event: message\n" + LO, 2, id="an event line in front"),
         pytest.param(HEL + b"data:\n\n" + LO, 2, id="empty data between"),
+        pytest.param(HEL.replace(b"\n", b"\r") + LO, 2, id="CR line ends in front"),
     ],
 )
 def test_events_that_arrive_together_count_as_many_as_one_by_one(chunk: bytes, count: int) -> None:
