@@ -1,9 +1,12 @@
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway.simulator import Simulator
 from gateway.state.timers import Wheel
+from tests.upstream.bench import Bench
 
 _SELF_SIGNED = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=upstream"
@@ -22,3 +25,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(_SELF_SIGNED.split(), cwd=folder, check=True, capture_output=True)
     return folder / "certificate.pem"
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with Simulator() as simulator:
+        yield Bench(simulator)

@@ -256,6 +256,10 @@ class TestRejections:
             "upstream_rejected",
         )
 
+    def test_an_error_without_a_code_keeps_none(self) -> None:
+        said = rejection(openai.read_failure(400, error(message="No.", type="a_type", code=None)))
+        assert (said.message, said.type, said.code) == ("No.", "a_type", None)
+
     @pytest.mark.parametrize("value", [7, True, ["a"], "x" * 65, "a\nb", "\u202e", "", "a\x00"], ids=repr)
     def test_words_that_are_not_short_and_printable_are_dropped(self, value: object) -> None:
         said = rejection(openai.read_failure(400, error(message="No.", param=value)))
@@ -263,10 +267,7 @@ class TestRejections:
 
     @pytest.mark.parametrize(
         "character",
-        [
-            "a",
-            "é",
-        ],
+        ["a", "é"],
     )
     def test_a_message_is_cut_at_2_kb(self, character: str) -> None:
         said = rejection(openai.read_failure(400, error(message=character * 5_000_000)))
@@ -288,7 +289,9 @@ def test_no_error_of_any_shape_raises_or_says_what_clients_cannot_read(
     if isinstance(fault, CallerFault | ContextFault):
         said = fault.rejection
         assert 400 <= said.status < 500
-        assert all(isinstance(word, str) for word in (said.message, said.type, said.code))
+        assert isinstance(said.message, str)
+        assert isinstance(said.type, str)
+        assert isinstance(said.code, str | None)
 
 
 class TestAnswers:
