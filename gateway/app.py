@@ -49,7 +49,7 @@ class App:
     def __init__(self, config: Config, writer: LineWriter) -> None:
         self._writer = writer
         self._settings = config.server
-        self.wheel = Wheel(time.monotonic())
+        self.wheel = Wheel(time.monotonic(), _report)
         self.health = Health()
         self.live = Live()
         self.metrics = Metrics()
@@ -96,9 +96,9 @@ class App:
     def _tick(self) -> None:
         now = time.monotonic()
         self.metrics.loop_lag.observe(max(0.0, now - self.wheel.now - TICK))
+        self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
         self.wheel.tick(now)
         self.recorder.flush()
-        self._ticking = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _render_metrics(self) -> bytes:
         self.recorder.flush()
@@ -126,6 +126,10 @@ class App:
         end = time.monotonic() + timeout
         while len(self.live) and time.monotonic() < end:  # noqa: ASYNC110 - a counter, off the path of calls
             await asyncio.sleep(DRAIN_STEP)
+
+
+def _report(error: Exception) -> None:
+    log.error("a timer failed", exc_info=error)
 
 
 def run(service: Coroutine[None, None, None]) -> None:

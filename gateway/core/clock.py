@@ -20,4 +20,4 @@ class Timers(Protocol):
     now: float
 
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Run `callback` on the first tick at or after `when` (monotonic seconds)."""
+        """Run `callback` once, on the first or second tick after `when` (monotonic seconds)."""

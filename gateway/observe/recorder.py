@@ -1,5 +1,6 @@
 """Records off the path: a call only appends its own to a list; a tick hands them to the readers."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from gateway.core.outcome import Record
@@ -12,7 +13,7 @@ class Recorder:
 
     def __init__(self, readers: Sequence[Callable[[Record], None]]) -> None:
         self._readers = readers
-        self._pending: list[Record] = []
+        self._pending: deque[Record] = deque()
 
     def put(self, record: Record) -> None:
         self._pending.append(record)
@@ -20,7 +21,8 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        pending, self._pending = self._pending, []
-        for record in pending:
+        """A reader that raises loses the one Record; the next flush goes on behind it."""
+        for _ in range(len(self._pending)):
+            record = self._pending.popleft()
             for read in self._readers:
                 read(record)

@@ -5,6 +5,10 @@ from collections.abc import Callable
 TICK = 0.05
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 class WheelTimer:
     """A pending callback of the wheel."""
 
@@ -19,10 +23,14 @@ class WheelTimer:
 
 
 class Wheel:
-    """Slots of one tick each. `now` and all times are monotonic seconds; whoever owns the wheel calls `tick`."""
+    """Slots of one tick each. `now` and all times are monotonic seconds; whoever owns the wheel calls `tick`.
 
-    def __init__(self, now: float) -> None:
+    `report` hears of a callback that raised: one call's bug must not stop the clocks of all others.
+    """
+
+    def __init__(self, now: float, report: Callable[[Exception], None] = _raise) -> None:
         self.now = now
+        self._report = report
         self._slots: dict[int, dict[WheelTimer, None]] = {}
         self._turn = int(now / TICK)
 
@@ -36,7 +44,7 @@ class Wheel:
         return timer
 
     def tick(self, now: float) -> None:
-        """Run what is due, in order of its time. A callback may set and cancel timers."""
+        """Run what is due, slot by slot. A callback may set and cancel timers."""
         self.now = now
         turn = int(now / TICK)
         due = range(self._turn + 1, turn + 1)
@@ -50,4 +58,7 @@ class Wheel:
             while slot:
                 timer = next(iter(slot))
                 del slot[timer]
-                timer.callback()
+                try:
+                    timer.callback()
+                except Exception as error:  # noqa: BLE001
+                    self._report(error)

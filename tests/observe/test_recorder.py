@@ -1,3 +1,5 @@
+import pytest
+
 from gateway.core.outcome import Record
 from gateway.observe.recorder import MAX_PENDING, Recorder
 from tests.observe.records import make_record
@@ -49,3 +51,20 @@ def test_a_record_that_is_put_while_others_are_read_waits_for_the_next_flush() -
     assert read == records[:1]
     recorder.flush()
     assert [id(record) for record in read] == [id(record) for record in records]
+
+
+def test_a_reader_that_raises_loses_one_record_and_not_those_behind_it() -> None:
+    read: list[Record] = []
+
+    def reader(record: Record) -> None:
+        read.append(record)
+        if len(read) == 1:
+            raise ZeroDivisionError
+
+    recorder = Recorder((reader,))
+    for _ in range(3):
+        recorder.put(make_record())
+    with pytest.raises(ZeroDivisionError):
+        recorder.flush()
+    recorder.flush()
+    assert len(read) == 3

@@ -152,3 +152,18 @@ def test_whatever_the_ticks_each_timer_runs_once_and_not_early(
     ran_at = dict(bench.ran)
     assert ran_at.keys() == due.keys()
     assert all(ran_at[number] >= when for number, when in due.items())
+
+
+def test_a_callback_that_raises_is_reported_and_stops_nobody() -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    reported: list[Exception] = []
+    wheel = Wheel(1000.0, reported.append)
+    ran: list[str] = []
+    wheel.at(1001.0, bug)
+    wheel.at(1001.0, lambda: ran.append("same slot"))
+    wheel.at(1002.0, lambda: ran.append("later"))
+    wheel.tick(1003.0)
+    assert ran == ["same slot", "later"]
+    assert [type(error) for error in reported] == [ZeroDivisionError]
