@@ -31,14 +31,11 @@ class TargetState(enum.IntEnum):
 class _Entry:
     key: tuple[str, str]
     failures: int = 0
+    tripped: bool = False
     pause: float = 0.0
     open_until: float = 0.0
     cooldown_until: float = 0.0
     probing: bool = False
-
-    @property
-    def tripped(self) -> bool:
-        return self.pause > 0
 
 
 class Trial:
@@ -111,12 +108,14 @@ class Health:
         entry = self._find(target)
         if entry is not None and entry.tripped:
             entry.failures = THRESHOLD - 1
-            entry.pause = entry.open_until = 0.0
+            entry.tripped = False
+            entry.open_until = 0.0
 
     def clear(self, target: Target) -> None:
         entry = self._find(target)
         if entry is not None:
             entry.failures = 0
+            entry.pause = 0.0
             if not entry.cooldown_until:
                 del self._entries[target.name, target.upstream.name]
 
@@ -125,6 +124,7 @@ class Health:
         entry = self._entry(target)
         entry.failures += 1
         if entry.failures >= THRESHOLD and (probe or not entry.tripped):
+            entry.tripped = True
             entry.pause = min(entry.pause * 2, MAX_PAUSE) if entry.pause else FIRST_PAUSE
             entry.open_until = now + entry.pause
 

@@ -234,3 +234,18 @@ def test_states_are_as_the_metric_shows_them(health: Health, target: Target) -> 
     assert health.states(0) == {target.key: TargetState.COOLDOWN}
     assert health.states(2) == {target.key: TargetState.HALF_OPEN}
     assert [state.value for state in TargetState] == [0, 1, 2, 3]
+
+
+def test_a_target_whose_probes_answer_and_then_break_is_left_alone_longer_each_time(
+    health: Health, target: Target
+) -> None:
+    fail(health, target, 0, THRESHOLD)
+    now, pauses = 0.0, []
+    for _ in range(4):
+        pauses.append(health.wait(target, now))
+        now += pauses[-1]
+        break_off(health, target, now)
+    assert pauses == [1, 2, 4, 8]
+    serve(health, target)
+    fail(health, target, now, THRESHOLD)
+    assert health.wait(target, now) == FIRST_PAUSE
