@@ -107,13 +107,21 @@ def is_allowed(target: Target, caller: Caller) -> bool:
 
 
 def listed(routes: Routes, caller: Caller) -> dict[str, str]:
-    """What `/v1/models` shows this caller: name -> owner. Wildcards have no names to list."""
+    """What `/v1/models` shows this caller: name -> owner. Wildcards have no names to list.
+
+    What only a left-out upstream could serve is not shown.
+    """
 
     def allowed(names: Iterable[str]) -> bool:
-        return any(is_allowed(target, caller) for name in names if (target := routes.target(name)) is not None)
+        targets = (target for name in names if (target := routes.target(name)) is not None)
+        return any(is_allowed(target, caller) and target.upstream.left_out is None for target in targets)
 
     tiers = [name for name, groups in routes.tiers.items() if allowed(model for group in groups for model in group)]
-    models = {name: m.upstream.name for name, m in routes.models.items() if not name.endswith("*") and allowed([name])}
+    models = {
+        name: model.upstream.name
+        for name, model in routes.models.items()
+        if not name.endswith("*") and allowed([name, *model.fallbacks])
+    }
     found = dict.fromkeys(tiers, "gateway")
     if any(tier in found for tier in routes.complexity.values()):
         found[AUTO] = "gateway"

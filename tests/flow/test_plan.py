@@ -313,17 +313,20 @@ def test_a_key_is_allowed_what_one_of_its_globs_covers(globs: tuple[str, ...], a
 
 
 class TestListed:
-    def test_who_may_all_sees_all_names_but_wildcards(self) -> None:
+    def test_who_may_all_sees_all_names_but_wildcards_and_what_nobody_can_serve(self) -> None:
         assert listed(ROUTES, make_caller()) == {
-            **dict.fromkeys(ROUTES.tiers, "gateway"),
+            **dict.fromkeys(ROUTES.tiers.keys() - {"gone"}, "gateway"),
             "auto": "gateway",
             **dict.fromkeys(ROUTES.aliases, "gateway"),
             "small": "first",
             "large": "second",
             "huge": "first",
             "embed": "first",
-            "absent": "absent",
         }
+
+    def test_a_model_is_shown_that_only_its_fallback_serves(self) -> None:
+        known = routes(make_model("absent", LEFT_OUT, fallbacks=("small",)), make_model("small", FIRST))
+        assert listed(known, make_caller()) == {"absent": "absent", "small": "first"}
 
     def test_who_may_little_sees_what_leads_there(self) -> None:
         assert listed(ROUTES, make_caller(models=("embed",))) == {
