@@ -47,7 +47,7 @@ def test_every_code_of_a_broken_stream_is_documented(code: str) -> None:
     assert f"`{code}`" in API + METRICS
 
 
-@pytest.mark.parametrize("code", sorted({c.code for c in classes(errors.Fault)}))  # type: ignore[attr-defined]
+@pytest.mark.parametrize("code", sorted({c.code for c in classes(errors.Fault)[1:]}))  # type: ignore[attr-defined]
 def test_every_outcome_of_an_attempt_is_documented(code: str) -> None:
     assert f"`{code}`" in METRICS
 
@@ -88,7 +88,7 @@ def test_every_log_field_is_documented() -> None:
         "v1",
         Caller("id", "name", ("*",)),
         Ask("one", {}),
-        Plan("one", "fast", None, (target,)),
+        Plan("fast", None, (target,)),
         target,
         [AttemptResult(target, "ok", 0.1)],
         200,

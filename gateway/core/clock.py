@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+Clock = Callable[[], float]
+
 
 class Timer(Protocol):
     """A pending callback."""

@@ -52,11 +52,6 @@ class MissingParameter(Refusal):
     status, code, message = 400, "missing_required_parameter", "A required field of the request is missing."
 
 
-class ContextLengthExceeded(Refusal):
-    status, code = 400, "context_length_exceeded"
-    message = "The request is longer than the context window of every model that could serve it."
-
-
 class MissingApiKey(Refusal):
     status, code = 401, "missing_api_key"
     message = "No API key was sent. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
@@ -221,7 +216,7 @@ class Fault(Exception):
     `unhealthy` says whether it counts against the target; `cooldown` is how long the target asked to be left alone.
     """
 
-    code = "up_error"
+    code: str
     refusal: type[Failed] = Failed
     unhealthy = True
     cooldown: float | None = None

@@ -90,7 +90,6 @@ class Exclusion(enum.Enum):
 class Plan:
     """The decision: targets best first, and every target left out with its reason."""
 
-    asked: str
     tier: str | None
     complexity: str | None
     targets: tuple[Target, ...]

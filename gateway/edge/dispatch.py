@@ -14,7 +14,7 @@ from gateway.core.errors import Break, InternalError, MethodNotAllowed, Refusal,
 from gateway.core.ports import Prober
 from gateway.edge import listing, ops
 from gateway.edge.cors import Cors
-from gateway.edge.downstream import ClientTransport
+from gateway.edge.downstream import HttpDownstream
 from gateway.edge.ingress import RequestUpload, read_call, read_keys, read_peer, read_request_id
 from gateway.edge.refusal import refuse
 from gateway.edge.server import SENT, SENT_LAST, ClientConnection
@@ -35,14 +35,9 @@ class Visit:
     """One request and all that its handler needs."""
 
     request: web.BaseRequest
-    downstream: ClientTransport
-    house: House
+    downstream: HttpDownstream
     request_id: str
     upload: RequestUpload
-
-    def caller(self) -> Caller:
-        """Raises what `authenticate` does."""
-        return authenticate(read_keys(self.request), self.house.keyring, time.time())
 
 
 Handler = Callable[[Visit], Awaitable[None]]
@@ -79,7 +74,7 @@ class Dispatch:
         )
         downstream.body_wanted = request.method != "HEAD"
         downstream.keep_alive &= not house.live.draining
-        visit = Visit(request, downstream, house, request_id, RequestUpload(request, house.config.server))
+        visit = Visit(request, downstream, request_id, RequestUpload(request, house.config.server))
         try:
             await self._serve(visit)
         except Refusal as refusal:
@@ -117,6 +112,10 @@ class Dispatch:
             raise UnknownUrl
         return found
 
+    def _caller(self, visit: Visit) -> Caller:
+        """Raises what `authenticate` does."""
+        return authenticate(read_keys(visit.request), self._house.keyring, time.time())
+
     async def _chat(self, visit: Visit) -> None:
         await self._exchange(visit, Endpoint.CHAT)
 
@@ -124,34 +123,34 @@ class Dispatch:
         await self._exchange(visit, Endpoint.EMBEDDINGS)
 
     async def _exchange(self, visit: Visit, endpoint: Endpoint) -> None:
-        house = visit.house
+        house = self._house
         peer = read_peer(visit.request, house.config.server.trusted_proxies)
         call = read_call(visit.request, endpoint, visit.request_id, house.clock(), peer)
         await exchange(call, visit.upload, visit.downstream, house)
 
     async def _models(self, visit: Visit) -> None:
-        visit.downstream.answer(200, JSON, listing.models(visit.house.config.routes, visit.caller()))
+        visit.downstream.answer(200, JSON, listing.models(self._house.config.routes, self._caller(visit)))
 
     async def _model(self, visit: Visit) -> None:
         name = urllib.parse.unquote(visit.request.raw_path.partition("?")[0][len(_MODEL_PREFIX) :])
-        visit.downstream.answer(200, JSON, listing.model(visit.house.config.routes, visit.caller(), name))
+        visit.downstream.answer(200, JSON, listing.model(self._house.config.routes, self._caller(visit), name))
 
     async def _key(self, visit: Visit) -> None:
-        visit.downstream.answer(200, JSON, listing.key(visit.caller()))
+        visit.downstream.answer(200, JSON, listing.key(self._caller(visit)))
 
     async def _healthz(self, visit: Visit) -> None:
         visit.downstream.answer(200, PLAIN, b"ok\n")
 
     async def _readyz(self, visit: Visit) -> None:
-        if visit.house.live.draining:
+        if self._house.live.draining:
             visit.downstream.answer(503, PLAIN, b"draining\n")
         else:
             visit.downstream.answer(200, PLAIN, b"ready\n")
 
     async def _metrics(self, visit: Visit) -> None:
-        ops.require_operator(visit.request, visit.house.config.server)
+        ops.require_operator(visit.request, self._house.config.server)
         visit.downstream.answer(200, METRICS, self._render_metrics())
 
     async def _health_ai(self, visit: Visit) -> None:
-        ops.require_operator(visit.request, visit.house.config.server)
+        ops.require_operator(visit.request, self._house.config.server)
         visit.downstream.answer(200, JSON, ops.report(await self._prober.check()))

@@ -19,7 +19,7 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" fo
 Headers = Sequence[tuple[str, str]]
 
 
-class ClientTransport:
+class HttpDownstream:
     """One request's use of a client's connection. After `detach`, when the client is gone, everything is a no-op.
 
     `extra` headers go on every answer of the request, `body_wanted` is False for HEAD;

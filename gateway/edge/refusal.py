@@ -5,14 +5,14 @@ from gateway.core.errors import (
     MissingApiKey,
     Refusal,
 )
-from gateway.edge.downstream import ClientTransport
+from gateway.edge.downstream import HttpDownstream
 from gateway.wire.errors import error_body
 
 _JSON = ("content-type", "application/json")
 _CHALLENGE = ("www-authenticate", "Bearer")
 
 
-def refuse(downstream: ClientTransport, refusal: Refusal) -> None:
+def refuse(downstream: HttpDownstream, refusal: Refusal) -> None:
     """Nothing of the answer may have been sent yet."""
     headers = (_JSON, *refusal.headers)
     if isinstance(refusal, MissingApiKey | InvalidApiKey):

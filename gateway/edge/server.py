@@ -11,7 +11,7 @@ from aiohttp.http_exceptions import LineTooLong
 from gateway.core.clock import Timer, Timers
 from gateway.core.errors import BadRequest, HeadersTooLarge, Refusal, UriTooLong
 from gateway.core.settings import ServerSettings
-from gateway.edge.downstream import HIGH_WATER, ClientTransport
+from gateway.edge.downstream import HIGH_WATER, HttpDownstream
 from gateway.edge.ingress import read_request_id
 from gateway.edge.refusal import refuse
 
@@ -47,17 +47,17 @@ class ClientConnection(web.RequestHandler):
 
     def __init__(self, server: "GatewayServer", settings: ServerSettings, timers: Timers, **options: Any) -> None:
         super().__init__(server, **options)
-        self.downstream: ClientTransport | None = None
+        self.downstream: HttpDownstream | None = None
         self.answered = 0
         self._settings = settings
         self._timers = timers
         self._head_timer: Timer | None = None
 
-    def open_downstream(self, request: web.BaseRequest) -> ClientTransport:
+    def open_downstream(self, request: web.BaseRequest) -> HttpDownstream:
         """The client's end for one request. Raises ConnectionResetError if the client is gone already."""
         if self.transport is None:
             raise ConnectionResetError
-        self.downstream = ClientTransport(
+        self.downstream = HttpDownstream(
             self.transport, self._timers, self._settings.write_timeout, http10=request.version < http.HttpVersion11
         )
         self.downstream.keep_alive &= bool(request.keep_alive)

@@ -1,10 +1,11 @@
 """Opens first, closes last: exactly one Record for every call, whatever happened to it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.core.call import Call
+from gateway.core.clock import Clock
 from gateway.core.errors import Break, DrainingRefusal, InternalError, Refusal
 from gateway.core.outcome import CLIENT_CLOSED_REQUEST, Outcome, Record
 from gateway.core.ports import Recorder
@@ -14,7 +15,7 @@ from gateway.state.live import Live
 class Account:
     """Where Records go, and what tells a client that left from a call that the shutdown cut off."""
 
-    def __init__(self, recorder: Recorder, live: Live, clock: Callable[[], float], version: str) -> None:
+    def __init__(self, recorder: Recorder, live: Live, clock: Clock, version: str) -> None:
         self._recorder = recorder
         self._live = live
         self._clock = clock

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.core.call import Call
+from gateway.core.clock import Clock
 from gateway.core.ports import Admission, Downstream, Upload
 from gateway.core.settings import Config
 from gateway.flow.account import Account
@@ -31,7 +31,7 @@ class House:
     fallback: Fallback
     piping: Piping
     account: Account
-    clock: Callable[[], float]
+    clock: Clock
 
 
 async def exchange(call: Call, upload: Upload, downstream: Downstream, house: House) -> None:

@@ -5,6 +5,7 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+from gateway.core.clock import Clock
 from gateway.core.errors import (
     AuthFault,
     CallerFault,
@@ -14,8 +15,8 @@ from gateway.core.errors import (
     ModelMissingFault,
     NoAvailableUpstream,
     Refusal,
+    TimeoutFault,
     UpstreamRateLimited,
-    UpstreamTimeout,
 )
 from gateway.core.outcome import AttemptResult, Outcome, Record
 from gateway.core.ports import Answer, Upstreams
@@ -33,7 +34,7 @@ _FINAL = (AuthFault, ModelMissingFault, ContextFault)
 class Served:
     """An answer in hand, and its target's stake in it; leaving the block settles both without waiting."""
 
-    def __init__(self, answer: Answer, trial: Trial, record: Record, clock: Callable[[], float]) -> None:
+    def __init__(self, answer: Answer, trial: Trial, record: Record, clock: Clock) -> None:
         self.answer = answer
         self._trial = trial
         self._record = record
@@ -45,14 +46,13 @@ class Served:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._trial:
-            if self._record.outcome is Outcome.OK:
-                self._trial.served()
-                self.answer.release()
-            else:
-                if self._record.outcome is Outcome.BROKEN:
-                    self._trial.failed(self._clock())
-                self.answer.abandon()
+        if self._record.outcome is Outcome.OK:
+            self._trial.served()
+            self.answer.release()
+            return
+        if self._record.outcome is Outcome.BROKEN:
+            self._trial.failed(self._clock())
+        self.answer.abandon()
 
 
 class Fallback:
@@ -62,7 +62,7 @@ class Fallback:
         self,
         upstreams: Upstreams,
         health: Health,
-        clock: Callable[[], float],
+        clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
         random: Random,
     ) -> None:
@@ -84,7 +84,7 @@ class Fallback:
                 if target not in candidates or self._health.exclusion(target, self._clock()):
                     continue
                 if self._clock() >= deadline:
-                    raise self._last_word(record, [*last, _OutOfTime()])
+                    raise self._last_word(record, [*last, TimeoutFault()])
                 try:
                     return await self._attempt(target, record, deadline)
                 except CallerFault as fault:
@@ -140,11 +140,11 @@ class Fallback:
             return last.rejection
         kinds = {fault.refusal for fault in faults}
         if kinds == {UpstreamRateLimited}:
-            return UpstreamRateLimited(headers=_once(headers + retry_headers(self._wait(record))))
+            return UpstreamRateLimited(headers=headers + retry_headers(self._wait(record)))
         if len(kinds) == 1 or last.refusal.status == Failed.status:
             refusal = last.refusal
             retry = retry_headers(MIN_COOLDOWN) if refusal.status == NoAvailableUpstream.status else ()
-            return refusal(headers=_once(headers + retry))
+            return refusal(headers=headers + retry)
         return Failed(headers=headers)
 
     def _wait(self, record: Record) -> float:
@@ -152,12 +152,6 @@ class Fallback:
         assert record.plan is not None
         now = self._clock()
         return max(MIN_COOLDOWN, min(self._health.wait(target, now) for target in record.plan.targets))
-
-
-class _OutOfTime(Fault):
-    """The call's `timeout` passed between two attempts."""
-
-    code, refusal = "up_timeout", UpstreamTimeout
 
 
 def _left(candidates: list[Target], target: Target, fault: Fault) -> list[Target]:
@@ -168,7 +162,3 @@ def _left(candidates: list[Target], target: Target, fault: Fault) -> list[Target
     if isinstance(fault, _FINAL):
         return [t for t in candidates if t is not target]
     return candidates
-
-
-def _once(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys(headers))

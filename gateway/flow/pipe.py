@@ -4,9 +4,9 @@ Nothing is retried here and nothing is promised: a stream ends complete, or with
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from gateway.core.clock import Timer, Timers
+from gateway.core.clock import Clock, Timer, Timers
 from gateway.core.errors import Break, ClientStalled, StreamInterrupted, StreamTimeout
 from gateway.core.outcome import Outcome, Record, Usage
 from gateway.core.ports import Answer, Downstream, Lease
@@ -28,7 +28,7 @@ SSE_HEADERS = (
 class Piping:
     """What every pipe of a configuration shares."""
 
-    def __init__(self, settings: ServerSettings, timers: Timers, live: Live, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: ServerSettings, timers: Timers, live: Live, clock: Clock) -> None:
         self._settings = settings
         self._timers = timers
         self._live = live
@@ -67,8 +67,7 @@ class Pipe:
         self._downstream = downstream
         self._scanner = answer.scanner
         self._record = record
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reason: Break | None = None
+        self._over: asyncio.Future[Break | None] = asyncio.get_running_loop().create_future()
         # time, all in the wheel's monotonic seconds
         self._timers = timers
         self._settings = settings
@@ -88,9 +87,8 @@ class Pipe:
             self._forward(self._answer.take())
             self._answer.attach(self)
             self._watch()
-            await self._over
-            if self._reason is not None:
-                raise self._reason
+            if (reason := await self._over) is not None:
+                raise reason
             await self._downstream.drained()
         finally:
             self._downstream.attach(None)
@@ -151,8 +149,7 @@ class Pipe:
         can_speak = self._scanner is not None and self._scanner.at_boundary
         self._downstream.cut(error_event(reason) if can_speak else b"")
         self._answer.abandon()
-        self._reason = reason
-        self._over.set_result(None)
+        self._over.set_result(reason)
 
     # As a Reader
 

@@ -1,4 +1,4 @@
-"""model, tier or auto + caller + health -> Plan. Pure: `gateway explain` calls the same functions."""
+"""model, tier or auto + caller + health -> Plan. Decides, and does nothing: `gateway explain` asks the same."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -45,7 +45,7 @@ class Planner:
                 excluded.append((target, reason))
         tier = name if name in self._routes.tiers else None
         used = complexity if ask.model == AUTO else None
-        return Plan(ask.model, tier, used, tuple(targets), tuple(excluded))
+        return Plan(tier, used, tuple(targets), tuple(excluded))
 
     def refuse_empty(self, plan: Plan, now: float) -> NoReturn:
         """Raises ModelNotFound, ModelNotAllowed or NoAvailableUpstream: the exclusion that came nearest to serving."""

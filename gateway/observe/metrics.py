@@ -45,7 +45,6 @@ class Metrics:
         self.overhead = self._histogram(
             "overhead_seconds", "From head to first byte, less the time waiting for upstreams.", OVERHEAD
         )
-        self.refusals = self._counter("refusals", "Calls refused by a limit.", "limit")
         self.disconnects = self._counter("client_disconnects", "Clients that left before the end.", "phase")
         self.retries = self._counter("client_retries", "Calls that an SDK said were retries, by which one.", "count")
         self.active_streams = self._gauge("active_streams", "Streams under way.", "model")

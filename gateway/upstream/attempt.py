@@ -24,7 +24,7 @@ _ENCODING = re.compile(r"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
 
 
 class Attempt:
-    """A Listener until its `outcome` is known, an Answer afterwards.
+    """A Listener until it is settled, an Answer afterwards.
 
     In between, what arrives is kept here; whoever attaches gets the rest. `scanner` is the one that a stream would
     be read with, None for a plain call.
@@ -37,8 +37,7 @@ class Attempt:
         self.scanner = scanner
         self.complete = False
         self.usage: Usage | None = None
-        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._fault: Fault | None = None
+        self._settled: asyncio.Future[Fault | None] = asyncio.get_running_loop().create_future()
         self._dialect = dialect
         self._connection: Connection | None = None
         self._status = 0
@@ -54,9 +53,8 @@ class Attempt:
         connection.send(request, self)
         timer = timers.at(due, lambda: self.failed(TimeoutFault()))
         try:
-            await self.outcome
-            if self._fault is not None:
-                raise self._fault
+            if (fault := await self._settled) is not None:
+                raise fault
         except BaseException:
             self.abandon()
             raise
@@ -91,7 +89,7 @@ class Attempt:
         if self._status != 200 and self._size > MAX_FAILURE:
             self._judge()
         elif self._size > MAX_PLAIN:
-            self._succeed()
+            self._settle(None)
 
     def _stream_chunk(self, scanner: Scanner, payload: bytes) -> None:
         self._size += len(payload)
@@ -102,7 +100,7 @@ class Attempt:
         if scanner.error is not None:
             self.failed(self._dialect.read_failure(200, scanner.error))
         elif scanner.started:
-            self._succeed()
+            self._settle(None)
         elif scanner.done or self.complete:
             self.failed(EmptyFault())
         elif self._size > HOLD:
@@ -110,7 +108,7 @@ class Attempt:
 
     def ended(self) -> None:
         self.complete = True
-        if self.outcome.done():
+        if self._settled.done():
             return
         if self.scanner is not None:
             self._held.append(self.scanner.end())
@@ -123,13 +121,11 @@ class Attempt:
         self.failed(ResetFault())
 
     def failed(self, fault: Fault) -> None:
-        if not self.outcome.done():
-            self._fault = fault
-            self.outcome.set_result(None)
+        self._settle(fault)
 
     def _judge(self) -> None:
         """A whole plain answer, or as much of an error as is read."""
-        if self.outcome.done():
+        if self._settled.done():
             return
         body = b"".join(self._held)
         try:
@@ -142,7 +138,7 @@ class Attempt:
         except Fault as fault:
             self.failed(fault)
         else:
-            self._succeed()
+            self._settle(None)
 
     def _failure(self, body: bytes) -> Fault:
         fault = self._dialect.read_failure(self._status, b"" if self._encoded else body)
@@ -152,9 +148,10 @@ class Attempt:
                 fault.cooldown = read_retry_after(milliseconds, seconds, time.time())
         return fault
 
-    def _succeed(self) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(None)
+    def _settle(self, fault: Fault | None) -> None:
+        """The first word counts."""
+        if not self._settled.done():
+            self._settled.set_result(fault)
 
     # As an Answer
 

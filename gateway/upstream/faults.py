@@ -1,13 +1,10 @@
 """The one table from what sockets and TLS raise to faults of an attempt."""
 
-import ssl
-
 from gateway.core.errors import ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
 
-# Looked up in order: a certificate that does not verify is an SSLError is an OSError.
+# Looked up in order: a TimeoutError is an OSError (as is what TLS raises), a UnicodeError a ValueError.
 CONNECT_FAULTS: tuple[tuple[type[BaseException], type[Fault]], ...] = (
     (TimeoutError, ConnectTimeoutFault),
-    (ssl.SSLError, ConnectFault),
     (OSError, ConnectFault),
     (UnicodeError, ConnectFault),  # a host name that IDNA refuses
     (ValueError, ProtocolFault),

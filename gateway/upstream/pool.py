@@ -121,7 +121,3 @@ class Pool:
         self._closed = True
         while self._idle:
             self._idle.pop()[0].close()
-
-    def abort(self) -> None:
-        for connection in list(self._open):
-            connection.abort()

@@ -25,9 +25,10 @@ _decoder = msgspec.json.Decoder(Fields)
 _TEXT = msgspec.json.Decoder(str | None)
 _FLAG = msgspec.json.Decoder(bool | None)
 _NUMBER = msgspec.json.Decoder(int | None)
-_NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_NOT_OPENING = bytes(set(range(256)) - set(b"[{"))
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ALIKE = bytes.maketrans(b"{}", b"[]")
-_STRING = re.compile(rb'"[^"]*"')
+_FILLED_LIST = re.compile(rb"\[\s*[^\]\s]")
 
 PROMPT_FIELD = {Endpoint.CHAT: "messages", Endpoint.EMBEDDINGS: "input"}
 
@@ -94,10 +95,10 @@ def _read_object(body: bytes) -> Fields:
 
 def _is_deeper_than(body: bytes, limit: int) -> bool:
     """Of valid JSON. Strings and atoms are taken out, then the innermost layer of brackets in each round."""
-    if body.count(b"[") + body.count(b"{") <= limit:
+    if len(body.translate(None, _NOT_OPENING)) <= limit:
         return False
-    brackets = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ALIKE, _NOT_STRUCTURE)
-    brackets = _STRING.sub(b"", brackets)
+    outside_strings = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    brackets = b"".join(outside_strings).translate(_ALIKE, _NOT_BRACKETS)
     for _ in range(limit):
         if not brackets:
             return False
@@ -121,7 +122,7 @@ def _read_prompt(fields: Fields, name: str) -> bytes:
     if name not in fields:
         raise MissingParameter(f"`{name}` is missing.", param=name)
     prompt = bytes(fields[name])
-    is_list = prompt.startswith(b"[") and prompt[1:-1].strip() != b""
+    is_list = _FILLED_LIST.match(prompt) is not None
     is_text = prompt.startswith(b'"') and name == "input"
     if not (is_list or is_text):
         raise InvalidValue(f"`{name}` has an invalid value.", param=name)

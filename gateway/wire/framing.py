@@ -72,10 +72,11 @@ class ChunkedBody:
         self._line = bytearray()
         self._pieces: list[bytes] = []
         self._left = 0
+        self._between_chunks = True
         self._step = self._size
 
     def feed(self, data: bytes) -> bytes:
-        if not self._line and self._step == self._size:
+        if self._between_chunks:
             end = data.find(b"\r\n", 1, MAX_SIZE_LINE)
             if end > 0:
                 size = _parse_size(data[:end])
@@ -91,6 +92,7 @@ class ChunkedBody:
             at = self._step(data, at)
         if self.complete:
             self.rest = data[at:]
+        self._between_chunks = self._step == self._size and not self._line
         payload = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return payload

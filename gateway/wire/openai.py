@@ -64,6 +64,7 @@ class _Answer(msgspec.Struct):
 
 _failures = msgspec.json.Decoder(_Failure)
 _answers = msgspec.json.Decoder(_Answer)
+_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 
 
 class OpenAI:
@@ -119,9 +120,7 @@ class OpenAI:
 
 def _with_usage(options: object) -> dict[str, msgspec.Raw]:
     """The caller's `stream_options` with usage asked for."""
-    given = (
-        msgspec.json.decode(options, type=dict[str, msgspec.Raw] | None) if isinstance(options, msgspec.Raw) else None
-    )
+    given = _options.decode(options) if isinstance(options, msgspec.Raw) else None
     return {**(given or {}), "include_usage": _TRUE}
 
 

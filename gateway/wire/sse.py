@@ -93,7 +93,7 @@ class EventStream:
             self._flowing
             and chunk.startswith(b"data: {")
             and chunk.endswith(b"}\n\n")
-            and chunk.count(b"\n") == 2
+            and chunk.find(b"\n") == len(chunk) - 2
             and b"\r" not in chunk
             and not _is_special(chunk)
         ):

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 
-from gateway.simulator import Request, Send, Simulator, Step, chunked, head
+from gateway.simulator import Gate, Request, Send, Simulator, Step, Wait, chunked, head
 from tests.conftest import StartGateway
 from tests.e2e.raw import RawClient, chat, post, unchunked
 
@@ -85,10 +85,13 @@ async def test_a_plain_answer_beyond_the_bound_is_piped_whole(
     gateway = await start_gateway(two_upstreams)
     body = b'{"choices": ["' + b"x" * 20_000_000 + b'"]}'
     plain = head(200, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    upstream.script = lambda request: [Send(plain + body)]
+    gate = Gate()
+    upstream.script = lambda request: [Send(plain + body[:18_000_000]), Wait(gate), Send(body[18_000_000:])]
     client = RawClient(gateway.port)
     await client.send(post(chat("fast", stream=False), headers="Connection: close\r\n"))
-    answer, _ = await client.rest()
+    answer = await client.until(b"\r\n\r\n")
+    gate.open()
+    answer += (await client.rest())[0]
     received, complete = unchunked(answer.partition(b"\r\n\r\n")[2])
     assert complete
     assert received == body

@@ -84,7 +84,7 @@ class TestNames:
     def test_a_tier_is_its_models_in_order(self, bench: Bench) -> None:
         plan = bench.plan("fast")
         assert [str(target) for target in plan.targets] == ["small@first", "large@second"]
-        assert (plan.asked, plan.tier, plan.complexity, plan.excluded) == ("fast", "fast", None, ())
+        assert (plan.tier, plan.complexity, plan.excluded) == ("fast", None, ())
 
     def test_a_model_is_itself_and_nothing_else(self, bench: Bench) -> None:
         plan = bench.plan("small")
@@ -101,7 +101,7 @@ class TestNames:
     def test_an_alias_is_what_it_stands_for(self, bench: Bench, alias: str, names: list[str], tier: str | None) -> None:
         plan = bench.plan(alias)
         assert [target.name for target in plan.targets] == names
-        assert (plan.asked, plan.tier) == (alias, tier)
+        assert plan.tier == tier
 
     @pytest.mark.parametrize(
         ("complexity", "tier"),
@@ -109,7 +109,7 @@ class TestNames:
     )
     def test_auto_is_a_tier_by_complexity(self, bench: Bench, complexity: str | None, tier: str) -> None:
         plan = bench.plan("auto", complexity=complexity)
-        assert (plan.asked, plan.tier, plan.complexity) == ("auto", tier, complexity or "medium")
+        assert (plan.tier, plan.complexity) == (tier, complexity or "medium")
 
     def test_a_complexity_changes_nothing_for_a_name(self, bench: Bench) -> None:
         plan = bench.plan("fast", complexity="complex")
