@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return OK
+    except OSError as error:
+        print(f"gateway: {error.strerror or error}", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +163,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     try:
         text, served = explain(config, ask, Endpoint(arguments.endpoint), arguments.key)
     except KeyError:
-        print(f"gateway: no key is named {arguments.key!r}", file=sys.stderr)
+        print(f"gateway: no usable key is named {arguments.key!r}", file=sys.stderr)
         return USAGE
     print(text)
     return OK if served else FAILED

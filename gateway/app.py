@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import os
 import random
 import signal
 import time
@@ -20,7 +19,7 @@ from gateway.flow.exchange import House
 from gateway.flow.fallback import Fallback
 from gateway.flow.pipe import Piping
 from gateway.flow.plan import Planner
-from gateway.observe.logs import LineWriter, configure
+from gateway.observe.logs import LineWriter, configure, write_all
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_log import log_record
 from gateway.observe.recorder import Recorder
@@ -140,7 +139,7 @@ def run(service: Coroutine[None, None, None]) -> None:
 
 async def serve(config: Config, ready: Callable[[App], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends the drain at once. Raises OSError if it can't listen."""
-    writer = LineWriter(lambda batch: os.write(STDOUT, batch))
+    writer = LineWriter(lambda batch: write_all(STDOUT, batch))
     configure(writer)
     try:
         app = App(config, writer)

@@ -8,6 +8,7 @@ from gateway.core.call import Ask, Caller, Endpoint
 from gateway.core.errors import Refusal
 from gateway.core.route import Plan, Target
 from gateway.core.settings import Config
+from gateway.flow.authenticate import authorize
 from gateway.flow.plan import Planner
 from gateway.state.health import Health
 
@@ -25,6 +26,7 @@ def explain(config: Config, ask: Ask, endpoint: Endpoint, key: str | None) -> tu
     now = time.monotonic()
     lines = [f"model {ask.model!r} asked for by {caller.name} on {endpoint.value}"]
     try:
+        authorize(caller, time.time())
         plan = planner.consider(endpoint, ask, caller, now)
         lines += _told(plan)
         if not plan.targets:

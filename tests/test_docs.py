@@ -88,7 +88,7 @@ def test_every_log_field_is_documented() -> None:
         "v1",
         Caller("id", "name", ("*",)),
         Ask("one", {}),
-        Plan("fast", None, (target,)),
+        Plan("fast", None, None, (target,)),
         target,
         [AttemptResult(target, "ok", 0.1)],
         200,

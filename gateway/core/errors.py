@@ -66,13 +66,11 @@ class KeyDisabled(Refusal):
 
 
 class ModelNotAllowed(Refusal):
-    status, type, code = 403, "permission_error", "model_not_allowed"
-    message = "The API key may not use this model."
+    status, type, code, message = 403, "permission_error", "model_not_allowed", "The API key may not use this model."
 
 
 class ModelNotFound(Refusal):
-    status, code = 404, "model_not_found"
-    message = "The model does not exist, or does not serve this endpoint."
+    status, code, message = 404, "model_not_found", "The model does not exist, or does not serve this endpoint."
 
 
 class UnknownUrl(Refusal):
@@ -152,8 +150,7 @@ class NoAvailableUpstream(Failed):
 
 
 class Overloaded(Failed):
-    status, code = 503, "overloaded"
-    message = "The gateway has no free connection to the provider."
+    status, code, message = 503, "overloaded", "The gateway has no free connection to the provider."
 
 
 class DrainingRefusal(Failed):
@@ -192,6 +189,12 @@ class StreamInterrupted(Break):
     pass
 
 
+class StreamFailed(Break):
+    """The provider said so itself, in an error event that was passed on."""
+
+    code, message = "upstream_error", "The provider's stream failed."
+
+
 class StreamTimeout(Break):
     code, message = "upstream_timeout", "The provider's stream fell silent or took too long."
 
@@ -213,13 +216,15 @@ class Fault(Exception):
     """One attempt failed before its first good event.
 
     `code` names it in logs and metrics; `refusal` is what the client gets if it was the last word;
-    `unhealthy` says whether it counts against the target; `cooldown` is how long the target asked to be left alone.
+    `unhealthy` says whether it counts against the target; `cooldown` is how long the target asked to be left alone,
+    `upstream_request_id` its own id of the attempt.
     """
 
     code: str
     refusal: type[Failed] = Failed
     unhealthy = True
     cooldown: float | None = None
+    upstream_request_id: str | None = None
 
 
 class ConnectFault(Fault):

@@ -52,7 +52,8 @@ class AttemptResult:
 class Record:
     """The one account of a call, filled while it runs and read by logs and metrics after it ended.
 
-    Times are monotonic seconds; `code` is the error code the client saw or the reason a stream was cut.
+    Times are monotonic seconds; `code` is the error code the client saw or the reason a stream was cut;
+    `waited` are seconds spent on the client's upload and on backoff.
     """
 
     call: Call
@@ -68,6 +69,7 @@ class Record:
     first_byte: float | None = None
     ended: float = 0.0
     usage: Usage | None = None
+    waited: float = 0.0
     events: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -75,9 +77,11 @@ class Record:
         self.outcome, self.status, self.code = outcome, status, code
 
     @property
-    def upstream_seconds(self) -> float:
-        """Time spent waiting for upstreams before the first byte, backoff excluded."""
-        return sum(attempt.seconds for attempt in self.attempts)
+    def overhead(self) -> float:
+        """Seconds of the gateway itself before the first byte: without attempts, backoff and the client's upload."""
+        assert self.first_byte is not None
+        tried = sum(attempt.seconds for attempt in self.attempts)
+        return max(0.0, self.first_byte - self.call.started - self.waited - tried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,10 +88,14 @@ class Exclusion(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decision: targets best first, and every target left out with its reason."""
+    """The decision: targets best first, and every target left out with its reason.
+
+    `preferred` is the first choice, were it not for its health: another one's answer is a fallback.
+    """
 
     tier: str | None
     complexity: str | None
+    preferred: Target | None
     targets: tuple[Target, ...]
     excluded: tuple[tuple[Target, Exclusion], ...] = ()
 

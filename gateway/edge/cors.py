@@ -6,9 +6,11 @@ Headers = tuple[tuple[str, str], ...]
 
 MAX_AGE = "600"
 _ALLOWED_HEADERS = (
-    "authorization, content-type, x-api-key, x-complexity, x-provider, x-request-id, "
-    "x-stainless-arch, x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-retry-count, "
-    "x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
+    "authorization, content-type, openai-beta, openai-organization, openai-project, "
+    "x-api-key, x-complexity, x-provider, x-request-id, "
+    "x-stainless-arch, x-stainless-async, x-stainless-custom-poll-interval, x-stainless-helper-method, "
+    "x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-poll-helper, "
+    "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
 )
 _EXPOSED = (
     "x-request-id, x-model-name, x-model-tier, x-provider, x-fallback-chain, x-fallback-used, x-gateway-attempts, "

@@ -15,10 +15,10 @@ from gateway.core.ports import Prober
 from gateway.edge import listing, ops
 from gateway.edge.cors import Cors
 from gateway.edge.downstream import HttpDownstream
-from gateway.edge.ingress import RequestUpload, read_call, read_keys, read_peer, read_request_id
+from gateway.edge.ingress import RequestUpload, check_expectation, read_call, read_keys, read_peer, read_request_id
 from gateway.edge.refusal import refuse
 from gateway.edge.server import SENT, SENT_LAST, ClientConnection
-from gateway.flow.authenticate import authenticate
+from gateway.flow.authenticate import authorize, identify
 from gateway.flow.exchange import House, exchange
 
 JSON = (("content-type", "application/json"),)
@@ -40,7 +40,13 @@ class Visit:
     upload: RequestUpload
 
 
-Handler = Callable[[Visit], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is served at a URL. HEAD comes with GET; `for_operators`: 404 for everybody else, whatever the method."""
+
+    method: str
+    handler: Callable[[Visit], Awaitable[None]]
+    for_operators: bool = False
 
 
 class Dispatch:
@@ -51,15 +57,15 @@ class Dispatch:
         self._prober = prober
         self._render_metrics = render_metrics
         self._cors = Cors(house.config.server.cors_origins)
-        self._routes: dict[str, tuple[str, Handler]] = {
-            "/v1/chat/completions": ("POST", self._chat),
-            "/v1/embeddings": ("POST", self._embeddings),
-            "/v1/models": ("GET", self._models),
-            "/v1/key": ("GET", self._key),
-            "/healthz": ("GET", self._healthz),
-            "/readyz": ("GET", self._readyz),
-            "/metrics": ("GET", self._metrics),
-            "/health/ai": ("GET", self._health_ai),
+        self._routes = {
+            "/v1/chat/completions": Route("POST", self._chat),
+            "/v1/embeddings": Route("POST", self._embeddings),
+            "/v1/models": Route("GET", self._models),
+            "/v1/key": Route("GET", self._key),
+            "/healthz": Route("GET", self._healthz),
+            "/readyz": Route("GET", self._readyz),
+            "/metrics": Route("GET", self._metrics, for_operators=True),
+            "/health/ai": Route("GET", self._health_ai, for_operators=True),
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -91,30 +97,36 @@ class Dispatch:
         return SENT if downstream.keep_alive else SENT_LAST
 
     async def _serve(self, visit: Visit) -> None:
-        method, handler = self._find(visit.request)
+        route = self._find(visit.request)
+        method = route.method
+        if route.for_operators:
+            ops.require_operator(visit.request, self._house.config.server)
         if visit.request.method == method or (method == "GET" and visit.request.method == "HEAD"):
-            await handler(visit)
+            check_expectation(visit.request)
+            await route.handler(visit)
             return
         if visit.request.method == "OPTIONS" and (headers := self._cors.preflight(visit.request, f"{method}, OPTIONS")):
             visit.downstream.answer(204, headers, b"")
             return
         raise MethodNotAllowed(headers=(("allow", method if method == "POST" else "GET, HEAD"),))
 
-    def _find(self, request: web.BaseRequest) -> tuple[str, Handler]:
+    def _find(self, request: web.BaseRequest) -> Route:
         """Raises UnknownUrl. The path is compared as sent first; only escapes of plain characters are undone."""
         raw = request.raw_path.partition("?")[0]
         found = self._routes.get(raw)
         if found is None and "%" in raw and "%2f" not in raw.lower():
             found = self._routes.get(urllib.parse.unquote(raw))
         if found is None and raw.startswith(_MODEL_PREFIX) and len(raw) > len(_MODEL_PREFIX):
-            found = ("GET", self._model)
+            found = Route("GET", self._model)
         if found is None:
             raise UnknownUrl
         return found
 
     def _caller(self, visit: Visit) -> Caller:
-        """Raises what `authenticate` does."""
-        return authenticate(read_keys(visit.request), self._house.keyring, time.time())
+        """Raises what `identify` and `authorize` do."""
+        caller = identify(read_keys(visit.request), self._house.keyring)
+        authorize(caller, time.time())
+        return caller
 
     async def _chat(self, visit: Visit) -> None:
         await self._exchange(visit, Endpoint.CHAT)
@@ -148,9 +160,7 @@ class Dispatch:
             visit.downstream.answer(200, PLAIN, b"ready\n")
 
     async def _metrics(self, visit: Visit) -> None:
-        ops.require_operator(visit.request, self._house.config.server)
         visit.downstream.answer(200, METRICS, self._render_metrics())
 
     async def _health_ai(self, visit: Visit) -> None:
-        ops.require_operator(visit.request, self._house.config.server)
         visit.downstream.answer(200, JSON, ops.report(await self._prober.check()))

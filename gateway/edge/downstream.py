@@ -47,8 +47,9 @@ class HttpDownstream:
     # Answers
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        length = ("content-length", str(len(body)))
-        self._write(self._head(status, (*headers, length)) + (body if self.body_wanted else b""))
+        if status != HTTPStatus.NO_CONTENT:
+            headers = (*headers, ("content-length", str(len(body))))
+        self._write(self._head(status, headers) + (body if self.body_wanted else b""))
 
     def start(self, status: int, headers: Headers) -> None:
         framing = () if self._http10 else (("transfer-encoding", "chunked"),)

@@ -42,9 +42,9 @@ def read_request_id(request: web.BaseRequest) -> str:
 
 
 def read_keys(request: web.BaseRequest) -> tuple[bytes, ...]:
-    """What came in `Authorization: Bearer` and `x-api-key`; the same key in both counts once."""
+    """What came in `Authorization: Bearer` and `x-api-key`; the same key in both counts once, other schemes never."""
     headers = request.headers
-    keys = [_bearer(value) for value in headers.getall("Authorization", ())]
+    keys = [key for value in headers.getall("Authorization", ()) if (key := _bearer(value))]
     keys += [key for value in headers.getall("x-api-key", ()) if (key := value.strip()) not in keys]
     return tuple(key.encode("utf-8", "surrogateescape") for key in keys)
 
@@ -86,6 +86,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def check_expectation(request: web.BaseRequest) -> None:
+    """Raises ExpectationFailed for any but `100-continue`."""
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        raise ExpectationFailed
+
+
 class RequestUpload:
     """A request's body. Fits `ports.Upload`."""
 
@@ -95,7 +101,7 @@ class RequestUpload:
         self._begun = not request.body_exists
 
     async def read(self) -> bytes:
-        """Raises UnsupportedMediaType, ExpectationFailed, RequestTooLarge, RequestTimeout or BadRequest."""
+        """Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout or BadRequest."""
         request = self._request
         _check_media_type(request)
         if (request.content_length or 0) > self._settings.max_body_bytes:
@@ -128,13 +134,8 @@ class RequestUpload:
         return bytes(body)
 
     def _continue(self) -> None:
-        expectation = self._request.headers.get("Expect")
-        if expectation is None:
-            return
-        if expectation.lower() != "100-continue":
-            raise ExpectationFailed
         transport = self._request.transport
-        if transport is not None and not self._request.content.is_eof():
+        if "Expect" in self._request.headers and transport is not None and not self._request.content.is_eof():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def discard(self) -> bool:

@@ -10,6 +10,7 @@ from gateway.core.errors import Break, DrainingRefusal, InternalError, Refusal
 from gateway.core.outcome import CLIENT_CLOSED_REQUEST, Outcome, Record
 from gateway.core.ports import Recorder
 from gateway.state.live import Live
+from gateway.wire.headers import MIN_COOLDOWN, retry_headers
 
 
 class Account:
@@ -30,7 +31,7 @@ class Account:
                 yield record
             except asyncio.CancelledError:
                 if self._live.cut_off and record.first_byte is None:
-                    raise DrainingRefusal from None
+                    raise DrainingRefusal(headers=retry_headers(MIN_COOLDOWN), close=True) from None
                 raise
         except (Refusal, Break) as reason:
             record.end(reason.outcome, reason.status, reason.code)

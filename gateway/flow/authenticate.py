@@ -5,18 +5,21 @@ from gateway.core.errors import BadRequest, InvalidApiKey, KeyDisabled, MissingA
 from gateway.state.keyring import Keyring
 
 
-def authenticate(keys: tuple[bytes, ...], keyring: Keyring, wall: float) -> Caller:
-    """`wall` is wall-clock seconds, for the expiry.
-
-    Raises MissingApiKey, InvalidApiKey (expired too), KeyDisabled, and BadRequest for more than one key.
-    """
+def identify(keys: tuple[bytes, ...], keyring: Keyring) -> Caller:
+    """Raises MissingApiKey, InvalidApiKey, and BadRequest for more than one key."""
     if len(keys) > 1:
         raise BadRequest("The request carries more than one API key.")
     if not keys or not keys[0]:
         raise MissingApiKey
     caller = keyring.find(keys[0])
-    if caller is None or (caller.expires is not None and caller.expires <= wall):
+    if caller is None:
+        raise InvalidApiKey
+    return caller
+
+
+def authorize(caller: Caller, wall: float) -> None:
+    """`wall` is wall-clock seconds. Raises InvalidApiKey for an expired key, KeyDisabled."""
+    if caller.expires is not None and caller.expires <= wall:
         raise InvalidApiKey
     if caller.disabled:
         raise KeyDisabled
-    return caller

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from gateway.core.call import Call
 from gateway.core.clock import Clock
+from gateway.core.outcome import Record
 from gateway.core.ports import Admission, Downstream, Upload
 from gateway.core.settings import Config
 from gateway.flow.account import Account
 from gateway.flow.admit import admit
-from gateway.flow.authenticate import authenticate
+from gateway.flow.authenticate import authorize, identify
 from gateway.flow.fallback import Fallback
 from gateway.flow.pipe import Piping
 from gateway.flow.plan import Planner
@@ -39,8 +40,17 @@ async def exchange(call: Call, upload: Upload, downstream: Downstream, house: Ho
     task = asyncio.current_task()
     assert task is not None
     with house.live.call(task) as live_call, house.account.open(call) as record:
-        record.caller = authenticate(call.keys, house.keyring, time.time())
-        record.ask = ask = read_ask(await upload.read(), call, house.config.routes.upstreams)
+        record.caller = identify(call.keys, house.keyring)
+        authorize(record.caller, time.time())
+        record.ask = ask = read_ask(await _receive(upload, record, house.clock), call, house.config.routes.upstreams)
         record.plan = house.planner.plan(call, ask, record.caller, house.clock())
         with await admit(record, house.admission) as lease, await house.fallback.run(record) as served:
             await house.piping.run(served.answer, downstream, record, lease, live_call)
+
+
+async def _receive(upload: Upload, record: Record, clock: Clock) -> bytes:
+    began = clock()
+    try:
+        return await upload.read()
+    finally:
+        record.waited += clock() - began

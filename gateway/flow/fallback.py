@@ -17,6 +17,7 @@ from gateway.core.errors import (
     Refusal,
     TimeoutFault,
     UpstreamRateLimited,
+    UpstreamRejected,
 )
 from gateway.core.outcome import AttemptResult, Outcome, Record
 from gateway.core.ports import Answer, Upstreams
@@ -88,16 +89,21 @@ class Fallback:
                 try:
                     return await self._attempt(target, record, deadline)
                 except CallerFault as fault:
-                    raise fault.rejection from None
+                    raise _rejected(record, fault) from None
                 except Fault as fault:
                     last.append(fault)
                     candidates = _left(candidates, target, fault)
             turn += 1
             candidates = self._worth_retrying(candidates, turn)
             if candidates:
-                pause = self._random.uniform(0, min(MAX_BACKOFF, BACKOFF * 2 ** (turn - 1)))
-                await self._sleep(min(pause, max(0.0, deadline - self._clock())))
+                await self._back_off(record, turn, deadline)
         raise self._last_word(record, last)
+
+    async def _back_off(self, record: Record, turn: int, deadline: float) -> None:
+        began = self._clock()
+        pause = self._random.uniform(0, min(MAX_BACKOFF, BACKOFF * 2 ** (turn - 1)))
+        await self._sleep(min(pause, max(0.0, deadline - began)))
+        record.waited += self._clock() - began
 
     async def _attempt(self, target: Target, record: Record, deadline: float) -> Served:
         assert record.ask is not None
@@ -130,14 +136,12 @@ class Fallback:
 
     def _last_word(self, record: Record, faults: list[Fault]) -> Refusal:
         """WIRE's order: all 429, all timeouts, nothing could be tried, else 502 with the last one's code."""
-        headers: tuple[tuple[str, str], ...] = (("x-gateway-attempts", str(len(record.attempts))),)
-        if len(record.attempts) > 1:
-            headers += (("x-should-retry", "false"),)
+        headers = _attempt_headers(record)
         if not faults:
             return NoAvailableUpstream(headers=headers + retry_headers(self._wait(record)))
         last = faults[-1]
         if isinstance(last, ContextFault):
-            return last.rejection
+            return _rejected(record, last)
         kinds = {fault.refusal for fault in faults}
         if kinds == {UpstreamRateLimited}:
             return UpstreamRateLimited(headers=headers + retry_headers(self._wait(record)))
@@ -152,6 +156,22 @@ class Fallback:
         assert record.plan is not None
         now = self._clock()
         return max(MIN_COOLDOWN, min(self._health.wait(target, now) for target in record.plan.targets))
+
+
+def _attempt_headers(record: Record) -> tuple[tuple[str, str], ...]:
+    """After more than one attempt, an SDK's own retries would multiply them."""
+    headers = (("x-gateway-attempts", str(len(record.attempts))),)
+    return (*headers, ("x-should-retry", "false")) if len(record.attempts) > 1 else headers
+
+
+def _rejected(record: Record, fault: CallerFault | ContextFault) -> UpstreamRejected:
+    """The upstream's own answer, with whose it is."""
+    target = record.attempts[-1].target
+    headers = (*_attempt_headers(record), ("X-Model-Name", target.name), ("X-Provider", target.upstream.name))
+    if fault.upstream_request_id is not None:
+        headers += (("x-upstream-request-id", fault.upstream_request_id),)
+    fault.rejection.headers = headers
+    return fault.rejection
 
 
 def _left(candidates: list[Target], target: Target, fault: Fault) -> list[Target]:

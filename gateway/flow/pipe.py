@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.core.clock import Clock, Timer, Timers
-from gateway.core.errors import Break, ClientStalled, StreamInterrupted, StreamTimeout
+from gateway.core.errors import Break, ClientStalled, StreamFailed, StreamInterrupted, StreamTimeout
 from gateway.core.outcome import Outcome, Record, Usage
-from gateway.core.ports import Answer, Downstream, Lease
+from gateway.core.ports import Answer, Downstream, Lease, Scanner
 from gateway.core.settings import ServerSettings
 from gateway.state.live import Live, LiveCall
 from gateway.wire.errors import error_event
@@ -106,14 +106,13 @@ class Pipe:
             self._downstream.write(payload, framed)
         elif out:
             self._downstream.write(out)
-        if scanner is not None and scanner.done:
-            self._finish()
+        if scanner is not None and (scanner.done or scanner.failed):
+            self._conclude(scanner)
 
     def ended(self) -> None:
         if self._scanner is not None:
             self._forward(self._scanner.end())
-            if not self._scanner.done:
-                self.break_off(StreamInterrupted())
+            self.break_off(StreamInterrupted())
         else:
             self._finish()
 
@@ -128,15 +127,20 @@ class Pipe:
             return
         if out:
             self._downstream.write(out)
-        if self._scanner is not None and self._scanner.done:
+        if self._scanner is not None and (self._scanner.done or self._scanner.failed):
+            self._conclude(self._scanner)
+
+    def _conclude(self, scanner: Scanner) -> None:
+        if scanner.failed:
+            self.break_off(StreamFailed())
+        else:
             self._finish()
 
     def _finish(self) -> None:
         """A client that leaves from here on has got everything: the call is settled now, not when its task wakes."""
         if self._over.done():
             return
-        failed = self._scanner is not None and self._scanner.failed
-        self._record.end(Outcome.BROKEN if failed else Outcome.OK, 200, "upstream_error" if failed else None)
+        self._record.end(Outcome.OK, 200)
         self._downstream.finish()
         self._answer.release()
         self._over.set_result(None)
@@ -146,7 +150,7 @@ class Pipe:
         if self._over.done():
             return
         self._record.end(reason.outcome, reason.status, reason.code)
-        can_speak = self._scanner is not None and self._scanner.at_boundary
+        can_speak = self._scanner is not None and self._scanner.at_boundary and not self._scanner.failed
         self._downstream.cut(error_event(reason) if can_speak else b"")
         self._answer.abandon()
         self._over.set_result(reason)
@@ -224,22 +228,20 @@ def _estimate(record: Record, completion: int) -> Usage:
 def _decision(record: Record, answer: Answer) -> list[tuple[str, str]]:
     """The headers that say what was decided."""
     assert record.plan is not None
-    assert record.first_byte is not None
     target = answer.target
     tried = {attempt.target.name for attempt in record.attempts}
     untried = [target.name for target in record.plan.targets if target.name not in tried]
-    overhead = record.first_byte - record.call.started - record.upstream_seconds
     headers = [
         ("X-Model-Name", target.name),
         ("X-Provider", target.upstream.name),
         ("x-gateway-attempts", str(len(record.attempts))),
-        ("x-gateway-overhead-ms", f"{overhead * 1000:.2f}"),
+        ("x-gateway-overhead-ms", f"{record.overhead * 1000:.2f}"),
     ]
     if record.plan.tier is not None:
         headers.append(("X-Model-Tier", record.plan.tier))
     if untried:
         headers.append(("X-Fallback-Chain", ",".join(untried)))
-    if target is not record.plan.targets[0]:
+    if target is not record.plan.preferred:
         headers.append(("X-Fallback-Used", "true"))
     if answer.upstream_request_id is not None:
         headers.append(("x-upstream-request-id", answer.upstream_request_id))

@@ -14,6 +14,7 @@ from gateway.wire.headers import is_name, retry_headers
 AUTO = "auto"
 COMPLEXITIES = ("simple", "medium", "complex")
 DEFAULT_COMPLEXITY = "medium"
+ILL = (Exclusion.COOLDOWN, Exclusion.BREAKER_OPEN)
 
 
 class Planner:
@@ -35,17 +36,20 @@ class Planner:
         """The whole decision, also where it leaves no target. Raises ModelNotFound, InvalidValue."""
         complexity = self._complexity(ask)
         name, groups = self._resolve(ask.model, complexity)
+        preferred: Target | None = None
         targets: list[Target] = []
         excluded: list[tuple[Target, Exclusion]] = []
         for target in self._preferred(self._ordered(groups), ask.provider):
             reason = self._exclusion(target, endpoint, caller, now)
+            if reason is None or reason in ILL:
+                preferred = preferred or target
             if reason is None:
                 targets.append(target)
             else:
                 excluded.append((target, reason))
         tier = name if name in self._routes.tiers else None
         used = complexity if ask.model == AUTO else None
-        return Plan(tier, used, tuple(targets), tuple(excluded))
+        return Plan(tier, used, preferred, tuple(targets), tuple(excluded))
 
     def refuse_empty(self, plan: Plan, now: float) -> NoReturn:
         """Raises ModelNotFound, ModelNotAllowed or NoAvailableUpstream: the exclusion that came nearest to serving."""
@@ -54,9 +58,9 @@ class Planner:
             raise ModelNotFound(param="model")
         if reasons <= {Exclusion.KIND, Exclusion.NOT_ALLOWED}:
             raise ModelNotAllowed(param="model")
-        ill = (Exclusion.COOLDOWN, Exclusion.BREAKER_OPEN)
-        waits = [self._health.wait(target, now) for target, reason in plan.excluded if reason in ill]
-        raise NoAvailableUpstream(headers=retry_headers(max(1.0, min(waits, default=1.0))))
+        waits = [self._health.wait(target, now) for target, reason in plan.excluded if reason in ILL]
+        retry = retry_headers(max(1.0, min(waits, default=1.0)))
+        raise NoAvailableUpstream(headers=(("x-gateway-attempts", "0"), *retry))
 
     def _complexity(self, ask: Ask) -> str:
         if ask.complexity is None:

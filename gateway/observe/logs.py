@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -13,6 +14,12 @@ import msgspec
 import structlog
 
 MAX_PENDING = 10_000
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Raises OSError, also where nothing more can be written without blocking."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 class LineWriter:

@@ -90,7 +90,8 @@ class Metrics:
         self._dropped = lines
 
     def observe(self, record: Record) -> None:
-        call, target = record.call, record.target
+        call = record.call
+        target = record.target or (record.attempts[-1].target if record.attempts else None)
         labels = (call.endpoint.value, *(target.key if target else ("", "")))
         stream = "true" if record.ask and record.ask.stream else "false"
         self._child(self.requests, *labels, str(record.status), stream).inc()
@@ -99,10 +100,12 @@ class Metrics:
         if record.outcome is Outcome.CLIENT_GONE:
             self._child(self.disconnects, "before" if record.first_byte is None else "after").inc()
         self._observe_attempts(record)
-        if target is None or record.first_byte is None:
+        if target is None:
             return
         self._child(self.duration, *labels).observe(record.ended - call.started)
-        self.overhead.observe(max(0.0, record.first_byte - call.started - record.upstream_seconds))
+        if record.first_byte is None:
+            return
+        self.overhead.observe(record.overhead)
         if stream == "true":
             self._child(self.first_token, *labels).observe(record.first_byte - call.started)
             if record.events > 1:

@@ -17,6 +17,9 @@ from gateway.wire.sse import HOLD
 
 MAX_PLAIN = 16 * 1024 * 1024
 MAX_FAILURE = 64 * 1024
+FAILURE_TIME = 2.0
+
+_SAID_BY_STATUS = frozenset({401, 403, 408, 409, 425, 429})
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
@@ -40,6 +43,7 @@ class Attempt:
         self._settled: asyncio.Future[Fault | None] = asyncio.get_running_loop().create_future()
         self._dialect = dialect
         self._connection: Connection | None = None
+        self._timers: Timers | None = None
         self._status = 0
         self._encoded = False
         self._retry_after: tuple[str | None, str | None] = (None, None)
@@ -50,13 +54,17 @@ class Attempt:
     async def run(self, connection: Connection, request: bytes, timers: Timers, due: float) -> None:
         """Raises a Fault; TimeoutFault at `due`, monotonic seconds."""
         self._connection = connection
+        self._timers = timers
         connection.send(request, self)
         timer = timers.at(due, lambda: self.failed(TimeoutFault()))
         try:
             if (fault := await self._settled) is not None:
                 raise fault
         except BaseException:
-            self.abandon()
+            if _is_said_by_status(self._status):
+                self.release()
+            else:
+                self.abandon()
             raise
         finally:
             timer.cancel()
@@ -74,6 +82,10 @@ class Attempt:
         if head.status >= 400:
             self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
             self.scanner = None
+            if _is_said_by_status(head.status):
+                self.failed(self._failure(b""))
+            elif self._timers is not None:
+                self._timers.at(self._timers.now + FAILURE_TIME, self._judge)
         elif head.status == 200 and kind == _JSON and _ENCODING.fullmatch(encoding):
             self.scanner = None
             self.headers = (("content-type", _JSON), *((("content-encoding", encoding),) if self._encoded else ()))
@@ -142,9 +154,10 @@ class Attempt:
 
     def _failure(self, body: bytes) -> Fault:
         fault = self._dialect.read_failure(self._status, b"" if self._encoded else body)
+        fault.upstream_request_id = self.upstream_request_id
         if isinstance(fault, RateLimitFault) or self._status == 503:
             milliseconds, seconds = self._retry_after
-            if self._status == 429 or milliseconds or seconds:
+            if milliseconds or seconds:
                 fault.cooldown = read_retry_after(milliseconds, seconds, time.time())
         return fault
 
@@ -185,3 +198,8 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
+
+
+def _is_said_by_status(status: int) -> bool:
+    """Whether the status means the same with any body, which need not be waited for."""
+    return status >= 500 or status in _SAID_BY_STATUS

@@ -1,10 +1,11 @@
 """The connections to one upstream: kept alive, newest first, and never more than it allows."""
 
 import asyncio
+import math
 import ssl
 from collections import deque
 
-from gateway.core.clock import Timers
+from gateway.core.clock import Timer, Timers
 from gateway.core.errors import BusyFault
 from gateway.core.route import Upstream
 from gateway.upstream.connection import Connection
@@ -25,24 +26,30 @@ class Pool:
         self._open: set[Connection] = set()
         self._connecting = 0
         self._closed = False
+        self._expiry: Timer | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def __repr__(self) -> str:
         return f"<Pool {self.upstream.name} open={len(self._open)} idle={len(self._idle)}>"
 
-    async def take(self, *, fresh: bool = False) -> Connection:
-        """An idle connection, or a new one if there is none or a `fresh` one is asked for. Raises a Fault."""
-        self._expire()
+    async def take(self, deadline: float = math.inf, *, fresh: bool = False) -> Connection:
+        """An idle connection, or a new one if there is none or a `fresh` one is asked for.
+
+        Raises a Fault, at the latest at `deadline`, monotonic seconds.
+        """
         connection = None if fresh else self._pop_idle()
         if connection is None and not self._has_room():
             try:
-                async with asyncio.timeout(self.upstream.connect_timeout):
+                async with asyncio.timeout(self._patience(deadline)):
                     while connection is None and not self._has_room():
                         await self._freed(fresh)
                         connection = None if fresh else self._pop_idle()
             except TimeoutError:
                 raise BusyFault from None
-        return await self._connect() if connection is None else connection
+        return await self.connect(deadline) if connection is None else connection
+
+    def _patience(self, deadline: float) -> float:
+        return min(self.upstream.connect_timeout, max(0.0, deadline - self._timers.now))
 
     def _pop_idle(self) -> Connection | None:
         while self._idle:
@@ -70,11 +77,12 @@ class Pool:
                 self._wake()
             raise
 
-    async def _connect(self) -> Connection:
+    async def connect(self, deadline: float = math.inf) -> Connection:
+        """A new connection, whatever `max_connections` says. Raises a Fault."""
         upstream = self.upstream
         self._connecting += 1
         try:
-            async with asyncio.timeout(upstream.connect_timeout):
+            async with asyncio.timeout(self._patience(deadline)):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._timers, self._keep, self._lost),
                     upstream.host,
@@ -98,6 +106,8 @@ class Pool:
         self._idle.append((connection, self._timers.now + IDLE_TIMEOUT))
         if len(self._idle) > MAX_IDLE:
             self._idle.popleft()[0].close()
+        if self._expiry is None:
+            self._expiry = self._timers.at(self._idle[0][1], self._expire)
         self._wake()
 
     def _lost(self, connection: Connection) -> None:
@@ -113,8 +123,10 @@ class Pool:
                 return
 
     def _expire(self) -> None:
-        while self._idle and self._idle[0][1] < self._timers.now:
+        """One timer a pool: it looks again when the then oldest is due."""
+        while self._idle and self._idle[0][1] <= self._timers.now:
             self._idle.popleft()[0].close()
+        self._expiry = self._timers.at(self._idle[0][1], self._expire) if self._idle else None
 
     def close(self) -> None:
         """Close what is idle now, and what is busy as soon as it is done with."""

@@ -82,7 +82,7 @@ async def _ask(pool: Pool) -> int:
     """The status that the upstream answers with. Raises a Fault."""
     upstream = pool.upstream
     request = request_head("GET", upstream, f"{upstream.base_path}/models", DIALECTS[upstream.dialect]) + b"\r\n"
-    connection: Connection = await pool.take(fresh=True)
+    connection: Connection = await pool.connect()
     reply = _Reply()
     try:
         connection.send(request, reply)

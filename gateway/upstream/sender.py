@@ -11,6 +11,9 @@ from gateway.upstream.attempt import Attempt
 from gateway.upstream.pool import Pool
 from gateway.wire.dialect import DIALECTS, Dialect
 
+# A kept connection that its server had closed is lost at once; what is lost later may have been worked on.
+REPLAY_WITHIN = 1.0
+
 
 class Sender:
     """The pools of one configuration's upstreams, and the request heads that never change. Fits `ports.Upstreams`."""
@@ -24,6 +27,10 @@ class Sender:
             (upstream.name, endpoint): _head(upstream, DIALECTS[upstream.dialect], endpoint)
             for upstream in usable
             for endpoint in Endpoint
+        }
+
+        self._own_headers = {
+            upstream.name: frozenset(name.lower().encode() for name, _ in upstream.headers) for upstream in usable
         }
 
     async def attempt(self, target: Target, call: Call, ask: Ask, deadline: float) -> Attempt:
@@ -41,14 +48,15 @@ class Sender:
     ) -> tuple[Attempt | None, bool]:
         """None where the connection was lost before anything of an answer was seen, and whether it was a kept one."""
         dialect = DIALECTS[target.upstream.dialect]
-        connection = await self.pools[target.upstream.name].take(fresh=fresh)
+        connection = await self.pools[target.upstream.name].take(deadline, fresh=fresh)
         reused = connection.exchanges > 0
+        sent = self._timers.now
         attempt = Attempt(target, dialect, dialect.scanner(ask) if ask.stream else None)
         due = self._timers.now + target.model.first_byte_timeout if ask.stream else deadline
         try:
             await attempt.run(connection, request, self._timers, min(due, deadline))
         except (ResetFault, ConnectFault):
-            if connection.answer_begun:
+            if connection.answer_begun or self._timers.now - sent > REPLAY_WITHIN:
                 raise
             return None, reused
         return attempt, reused
@@ -57,7 +65,8 @@ class Sender:
         upstream = target.upstream
         body = DIALECTS[upstream.dialect].request(ask, target)
         head = self._heads[upstream.name, call.endpoint]
-        passed = b"".join([b"%b: %b\r\n" % header for header in call.forward])
+        own = self._own_headers[upstream.name]
+        passed = b"".join([b"%b: %b\r\n" % header for header in call.forward if header[0] not in own])
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
     def close(self) -> None:

@@ -141,15 +141,15 @@ def _read_provider(fields: Fields, providers: Container[str]) -> str | None:
 
 
 def _read_max_tokens(fields: Fields) -> int | None:
-    """The larger of the two, should both be there."""
-    given = []
+    """The first that is there."""
+    given: list[int] = []
     for name in ("max_completion_tokens", "max_tokens"):
-        value = _read(fields, name, _NUMBER)
+        value: int | None = _read(fields, name, _NUMBER)
         if value is not None:
             if not 0 <= value < 2**53:
                 raise InvalidValue(f"`{name}` must be a non-negative integer.", param=name)
             given.append(value)
-    return max(given, default=None)
+    return given[0] if given else None
 
 
 def _read_choices(fields: Fields) -> int:

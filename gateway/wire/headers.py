@@ -31,10 +31,22 @@ def is_name(value: str) -> bool:
 
 
 def forwarded(raw_headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-    """The client's headers that the upstream may see; a value that is not visible ASCII is dropped."""
-    return tuple(
-        (name, value) for name, value in raw_headers if name.lower() in FORWARDED and _VISIBLE.fullmatch(value)
-    )
+    """The client's headers that the upstream may see, names in lower case.
+
+    Not those that `Connection` nominates (RFC 9110, section 7.6.1), nor values that are not visible ASCII.
+    """
+    passed: list[tuple[bytes, bytes]] = []
+    nominated = b""
+    for raw_name, value in raw_headers:
+        name = raw_name.lower()
+        if name in FORWARDED and _VISIBLE.fullmatch(value):
+            passed.append((name, value))
+        elif name == b"connection":
+            nominated += b"," + value.lower()
+    if nominated:
+        kept_back = {name.strip() for name in nominated.split(b",")}
+        passed = [(name, value) for name, value in passed if name not in kept_back]
+    return tuple(passed)
 
 
 def read_retry_after(milliseconds: str | None, seconds: str | None, wall: float) -> float:

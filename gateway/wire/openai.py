@@ -79,9 +79,9 @@ class OpenAI:
     def request(self, ask: Ask, target: Target) -> bytes:
         fields = dict(ask.fields)
         fields["model"] = target.remote
-        if not ask.stream:
+        if not ask.stream or not target.upstream.stream_usage:
             fields.pop("stream_options", None)
-        elif target.upstream.stream_usage and not ask.include_usage:
+        elif not ask.include_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
         _add_defaults(fields, target.model.defaults)
         return msgspec.json.encode(fields)

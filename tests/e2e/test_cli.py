@@ -202,7 +202,7 @@ def test_explain_as_a_command(config: str) -> None:
 
 def test_explain_for_a_key_that_is_not_there(config: str) -> None:
     told = gateway("explain", "--model", "fast", "--key", "nobody", GATEWAY_CONFIG=config)
-    assert (told.returncode, told.stdout, told.stderr) == (2, "", "gateway: no key is named 'nobody'\n")
+    assert (told.returncode, told.stdout, told.stderr) == (2, "", "gateway: no usable key is named 'nobody'\n")
 
 
 # keys
@@ -246,3 +246,30 @@ def test_healthcheck_where_nothing_listens() -> None:
     told = gateway("healthcheck", "--listen", "127.0.0.1:1")
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr.startswith("gateway: no answer from 127.0.0.1:1: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [("disabled: true", "refused: 403 key_disabled"), ("expires: 2020-01-01", "refused: 401 invalid_api_key")],
+)
+def test_explain_says_that_a_key_is_no_longer_good(
+    config: str, capsys: pytest.CaptureFixture[str], field: str, told: str
+) -> None:
+    Path(config).write_text(CONFIG + f'  - {{name: old, sha256: "{"1" * 64}", {field}}}\n')
+    assert main(["explain", "--config", config, "--model", "fast", "--key", "old"]) == 1
+    assert told in capsys.readouterr().out
+
+
+def test_an_output_that_is_full_is_said_in_one_line(config: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-u", "-m", "gateway", "check", config],
+            cwd=ROOT,
+            env={},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert (told.returncode, told.stderr) == (1, "gateway: No space left on device\n")

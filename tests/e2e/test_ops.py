@@ -1,8 +1,11 @@
 """Everything but the calls themselves: probes, metrics, listings, CORS, ids, methods and URLs."""
 
+import asyncio
+import re
+
 import pytest
 
-from gateway.simulator import Gate, Simulator, Wait, error_answer
+from gateway.simulator import Gate, Simulator, Wait, error_answer, json_answer
 from tests.conftest import KEY, Gateway, StartGateway
 from tests.e2e.answers import get
 from tests.e2e.raw import RawClient, chat, post
@@ -293,3 +296,48 @@ async def test_there_is_nothing_elsewhere(gateway: Gateway, path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/m%6fdels", "/v1/models?model=evil", "/v1/models?" + "x=&" * 1000])
 async def test_escapes_of_plain_characters_and_queries_change_nothing(gateway: Gateway, path: str) -> None:
     assert (await get(gateway, path)).json == (await get(gateway, "/v1/models")).json
+
+
+async def test_a_preflights_answer_has_no_length(open_gateway: Gateway) -> None:
+    """RFC 9110, section 8.6: none with a 204."""
+    answer = await get(open_gateway, CHAT, method="OPTIONS", headers=PREFLIGHT, key=None)
+    assert answer.header("content-length") is None
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/metrics", "/health/ai"])
+async def test_who_is_no_operator_does_not_learn_the_methods(gateway: Gateway, path: str, method: str) -> None:
+    answer = await get(gateway, path, method=method, headers="X-Real-IP: 1.2.3.4\r\n")
+    assert answer.error == (404, "unknown_url")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models"])
+async def test_an_expectation_is_refused_everywhere(gateway: Gateway, path: str) -> None:
+    answer = await get(gateway, path, headers="Expect: miracles\r\n")
+    assert answer.error == (417, "expectation_failed")
+
+
+async def test_another_scheme_of_authorization_does_not_hide_an_api_key(gateway: Gateway) -> None:
+    answer = await get(gateway, "/v1/models", headers=f"Authorization: Basic dTpw\r\nx-api-key: {KEY}\r\n", key=None)
+    assert answer.status == 200
+
+
+async def test_calls_that_failed_count_in_the_durations_and_uploads_are_no_overhead(
+    gateway: Gateway, upstream: Simulator
+) -> None:
+    upstream.script = lambda _: error_answer(500, "no")
+    client = RawClient(gateway.port)
+    request = post(chat("first/x", stream=False))
+    await client.send(request[:-3])
+    await asyncio.sleep(0.1)
+    await client.send(request[-3:])
+    await client.until(b"upstream_error")
+    upstream.script = lambda _: json_answer(200, {"choices": []})
+    await client.send(request[:-3])
+    await asyncio.sleep(0.1)
+    await client.send(request[-3:])
+    answer = await client.until(b"choices")
+    (overhead,) = re.findall(rb"x-gateway-overhead-ms: ([0-9.]+)", answer)
+    assert float(overhead) < 90
+    metrics = (await get(gateway, "/metrics")).body.decode()
+    assert 'gateway_request_duration_seconds_count{model="first/*",route="chat",upstream="first"} 2.0' in metrics

@@ -17,6 +17,7 @@ from gateway.core.errors import (
     RequestTooLarge,
     StatusFault,
     StreamDrained,
+    StreamFailed,
     StreamInterrupted,
     TimeoutFault,
     UpstreamRateLimited,
@@ -152,6 +153,7 @@ async def test_nothing_could_be_tried() -> None:
     with pytest.raises(NoAvailableUpstream) as caught:
         await bench.run()
     assert ("retry-after", "7") in caught.value.headers
+    assert ("x-gateway-attempts", "0") in caught.value.headers
     assert (bench.record.outcome, bench.record.status) == (Outcome.FAILED, 503)
 
 
@@ -192,14 +194,19 @@ async def test_broken_after_the_usage_was_reported_charges_the_usage() -> None:
     assert bench.lease.usage == Usage(7, 3)
 
 
-async def test_an_error_event_in_the_stream_is_a_broken_one_even_before_done() -> None:
+@pytest.mark.parametrize("before", [event(), event("", "stop")], ids=["in the middle", "after the finish reason"])
+@pytest.mark.parametrize("after", [b"", b"data: [DONE]\n\n", event()], ids=["the end", "done", "more"])
+async def test_an_upstreams_own_error_event_ends_the_stream_as_a_broken_one(before: bytes, after: bytes) -> None:
     answer = FakeAnswer()
-    answer.push(event())
+    answer.push(before)
     bench = Bench(answer)
     task = bench.begin()
     await settle()
-    answer.push(b'data: {"error": {"message": "no"}}\n\ndata: [DONE]\n\n')
-    await task
+    error = b'data: {"error": {"message": "no"}}\n\n'
+    answer.push(error + after)
+    with pytest.raises(StreamFailed):
+        await task
+    assert (bench.downstream.body, bench.downstream.end) == (before + error, "cut")
     assert (bench.record.outcome, bench.record.code) == (Outcome.BROKEN, "upstream_error")
     assert failures(bench) == 1
 
@@ -270,8 +277,10 @@ async def test_drained_at_shutdown_before_the_first_byte() -> None:
     task = bench.begin()
     await settle()
     bench.live.cut()
-    with pytest.raises(DrainingRefusal):
+    with pytest.raises(DrainingRefusal) as caught:
         await task
+    assert dict(caught.value.headers) == {"retry-after": "1", "retry-after-ms": "1000"}
+    assert caught.value.close
     assert (bench.record.outcome, bench.record.status) == (Outcome.DRAINED, 503)
     assert bench.lease.usage is None
 

@@ -72,6 +72,28 @@ async def test_the_callers_own_mistake_is_answered_at_once() -> None:
     assert (caught.value.status, caught.value.code) == (400, "invalid_value")
 
 
+async def test_the_upstreams_own_answer_says_whose_it_is() -> None:
+    fault = CallerFault(rejection())
+    fault.upstream_request_id = "req_7"
+    bench = Bench(StatusFault(), fault)
+    with pytest.raises(UpstreamRejected) as caught:
+        await bench.run()
+    assert dict(caught.value.headers) == {
+        "x-gateway-attempts": "2",
+        "x-should-retry": "false",
+        "X-Model-Name": "two",
+        "X-Provider": "up",
+        "x-upstream-request-id": "req_7",
+    }
+
+
+async def test_backoff_is_no_overhead_of_the_gateway() -> None:
+    bench = Bench(StatusFault(), served(), routes=retrying(1))
+    await bench.run(model="single")
+    assert bench.sleeps[0] > 0
+    assert bench.record.overhead < 0.001
+
+
 async def test_a_prompt_too_long_goes_only_to_larger_windows() -> None:
     routes = Routes(ROUTES.upstreams, MODELS, {"fast": (("two",), ("one",), ("three",))}, {}, {})
     bench = Bench(ContextFault(rejection("context_length_exceeded")), served(), routes=routes)
@@ -188,4 +210,4 @@ async def test_an_open_breaker_is_skipped_without_an_attempt() -> None:
             trial.failed(bench.clock())
     await bench.run()
     assert bench.upstreams.asked == ["two"]
-    assert "x-fallback-used" not in bench.downstream.headers
+    assert bench.downstream.headers["x-fallback-used"] == "true"

@@ -260,14 +260,14 @@ class TestRefusals:
     def test_its_upstream_is_left_out(self, bench: Bench) -> None:
         refused = bench.refusal("gone")
         assert isinstance(refused, NoAvailableUpstream)
-        assert dict(refused.headers) == {"retry-after": "1", "retry-after-ms": "1000"}
+        assert dict(refused.headers) == {"x-gateway-attempts": "0", "retry-after": "1", "retry-after-ms": "1000"}
 
     def test_all_are_ill_and_the_shortest_wait_is_said(self, bench: Bench) -> None:
         bench.cool("small", 30)
         bench.cool("large", 7.5)
         refused = bench.refusal("fast")
         assert isinstance(refused, NoAvailableUpstream)
-        assert dict(refused.headers) == {"retry-after": "8", "retry-after-ms": "7500"}
+        assert dict(refused.headers) == {"x-gateway-attempts": "0", "retry-after": "8", "retry-after-ms": "7500"}
 
     def test_the_wait_of_one_the_key_may_not_use_does_not_count(self, bench: Bench) -> None:
         bench.cool("small", 30)

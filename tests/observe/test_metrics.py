@@ -112,7 +112,7 @@ def wildcard_call(name: str, **fields: Any) -> Record:
     """A call of any name that one wildcard lets through, and what it left behind."""
     target = Target(f"ollama/{name}", name, make_model("ollama/*", make_upstream("second")))
     attempts = [AttemptResult(SMALL, "up_5xx", 0.1), AttemptResult(target, "ok", 0.3)]
-    plan = Plan(None, None, (SMALL, target))
+    plan = Plan(None, None, None, (SMALL, target))
     call = make_call(id=name, request_id=name, peer=name, retry_count=len(name))
     given: dict[str, Any] = {"call": call, "ask": make_ask(name), "plan": plan, "target": target, "attempts": attempts}
     return make_record(**{**given, **fields})

@@ -30,7 +30,7 @@ from gateway.simulator import (
     json_answer,
     sse_answer,
 )
-from gateway.upstream.attempt import MAX_FAILURE
+from gateway.upstream.attempt import FAILURE_TIME, MAX_FAILURE
 from tests.upstream.bench import DONE, HEL, STREAM_HEAD, Bench, Steps
 from tests.upstream.wire import Listening, until
 from tests.values import make_ask, make_call, make_target
@@ -75,12 +75,12 @@ class TestStatuses:
             ([("retry-after-ms", "1500"), ("Retry-After", "7")], 1.5),
             ([("Retry-After", "99999999")], 60),
             ([("Retry-After", "soon")], 1),
-            ([], 1),
+            ([], None),
         ],
         ids=str,
     )
     async def test_u19_a_429_cools_its_target_down(
-        self, bench: Bench, headers: list[tuple[str, str]], cooldown: float
+        self, bench: Bench, headers: list[tuple[str, str]], cooldown: float | None
     ) -> None:
         assert (await bench.fault(json_answer(429, {}, headers))).cooldown == cooldown
 
@@ -96,6 +96,30 @@ class TestStatuses:
 
     async def test_a_500_does_not(self, bench: Bench) -> None:
         assert (await bench.fault(json_answer(500, {}, [("Retry-After", "7")]))).cooldown is None
+
+    @pytest.mark.parametrize("status", [401, 403, 408, 409, 425, 429, 500, 502, 503, 529])
+    async def test_what_the_status_says_is_not_waited_for(self, bench: Bench, status: int) -> None:
+        steps: Steps = [Send(head(status, [("Content-Length", "1000")]) + b"x"), Silence()]
+        assert not isinstance(await bench.fault(steps), CallerFault)
+
+    async def test_the_rest_of_such_an_answer_is_read_off_and_the_connection_kept(self, bench: Bench) -> None:
+        gate = Gate()
+        steps: Steps = [Send(head(500, [("Content-Length", "2")]) + b"{"), Wait(gate), Send(b"}")]
+        await bench.fault(steps)
+        gate.open()
+        await until(lambda: "idle=1" in bench.pool)
+
+    async def test_another_error_is_waited_for_two_seconds(self, bench: Bench) -> None:
+        gate = Gate()
+        steps: Steps = [Send(head(400, [("Content-Length", "1000")]) + b"x"), Wait(gate)]
+        async with asyncio.TaskGroup() as tasks:
+            attempt = tasks.create_task(bench.fault(steps), name="attempt")
+            await gate.until_reached()
+            await until(lambda: any(bench.wheel._slots.values()))
+            while not attempt.done():
+                bench.wheel.tick(bench.wheel.now + FAILURE_TIME + 0.1)
+                await asyncio.sleep(0.01)
+        assert isinstance(attempt.result(), CallerFault)
 
     async def test_u16_an_error_without_end_is_read_to_64_kb_and_left(self, bench: Bench) -> None:
         steps: Steps = [Send(head(400, [("Content-Length", "5000000")]) + b"x" * (MAX_FAILURE + 1)), Silence()]

@@ -356,3 +356,34 @@ class TestTls:
         with pytest.raises(ConnectFault):
             await sender.pools["first"].take()
         assert upstream.requests == []
+
+
+async def test_idle_connections_are_closed_in_time_also_where_no_call_comes(upstream: Simulator, wheel: Wheel) -> None:
+    pool = pool_to(upstream, wheel)
+    await use(pool)
+    wheel.tick(wheel.now + IDLE_TIMEOUT - 1)
+    await several_turns()
+    assert repr(pool) == "<Pool first open=1 idle=1>"
+    wheel.tick(wheel.now + 2)
+    await until(lambda: repr(pool) == "<Pool first open=0 idle=0>")
+
+
+async def test_waiting_for_room_takes_no_longer_than_the_call_has_left(upstream: Simulator, wheel: Wheel) -> None:
+    pool = pool_to(upstream, wheel, limit=1, patience=60.0)
+    await pool.take()
+    with pytest.raises(BusyFault):
+        await pool.take(wheel.now + 0.1)
+
+
+async def test_nor_does_connecting(wheel: Wheel) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()), contextlib.ExitStack() as queued:
+            for _ in range(3):  # until the backlog drops what comes
+                waiting = queued.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            pool = Pool(make_upstream(port=full.getsockname()[1], connect_timeout=60.0), wheel, None)
+            with pytest.raises(ConnectTimeoutFault):
+                await pool.take(wheel.now + 0.1)

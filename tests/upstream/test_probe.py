@@ -135,3 +135,11 @@ async def test_a_probe_leaves_no_connection_behind(upstream: Simulator) -> None:
     prober = prober_of(upstream)
     await prober.check()
     assert (await upstream.until_left(upstream.requests[0])).by_peer
+
+
+async def test_an_upstream_whose_connections_are_all_in_use_is_not_down(upstream: Simulator) -> None:
+    there = make_upstream(upstream.name, port=upstream.port, max_connections=1, connect_timeout=0.5)
+    sender = Sender({upstream.name: there}, Wheel(100.0))
+    await sender.pools[upstream.name].take()
+    (found,) = await UpstreamProber(sender).check()
+    assert found.status == "healthy"

@@ -1,16 +1,16 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 
 import pytest
 
 from gateway.core.call import Ask, Endpoint
-from gateway.core.errors import CallerFault, ConnectFault, ResetFault, TimeoutFault
+from gateway.core.errors import CallerFault, ConnectFault, Fault, ResetFault, TimeoutFault
 from gateway.core.route import Target
 from gateway.simulator import Close, Gate, Pause, Request, Reset, Send, Silence, Simulator, Step, Wait, json_answer
 from gateway.state.timers import Wheel
 from gateway.upstream.attempt import Attempt
-from gateway.upstream.sender import Sender, request_head
+from gateway.upstream.sender import REPLAY_WITHIN, Sender, request_head
 from gateway.wire.dialect import DIALECTS
 from tests.upstream.wire import until
 from tests.values import make_ask, make_call, make_target, make_upstream
@@ -259,3 +259,32 @@ async def test_closing_lets_go_of_idle_connections(upstream: Simulator, wheel: W
     await attempt(sender)
     sender.close()
     assert (await upstream.until_left(upstream.requests[0])).by_peer
+
+
+async def test_a_header_that_the_upstream_configures_is_not_sent_twice(upstream: Simulator, wheel: Wheel) -> None:
+    there = make_upstream(port=upstream.port, headers=(("User-Agent", "ours"),))
+    call = make_call(forward=((b"user-agent", b"theirs"), (b"accept", b"*/*")))
+    (await Sender({"first": there}, wheel).attempt(make_target("gpt", there), call, make_ask(), 1000.0)).release()
+    (seen,) = upstream.requests
+    assert [value for name, value in seen.headers if name.lower() == b"user-agent"] == [b"ours"]
+    assert seen.header(b"accept") == b"*/*"
+
+
+async def test_a_kept_connection_that_is_lost_late_may_have_been_worked_on(upstream: Simulator, wheel: Wheel) -> None:
+    gate = Gate()
+    sender = sender_to(upstream, wheel)
+    await attempt(sender)
+    play(upstream, [Wait(gate), Close()])
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(fault_of(attempt(sender)), name="late")
+        await gate.until_reached()
+        wheel.tick(wheel.now + REPLAY_WITHIN + 0.1)
+        gate.open()
+    assert type(late.result()) is ResetFault
+    assert len(upstream.requests) == 2, "sent once, not again"
+
+
+async def fault_of(attempted: Coroutine[None, None, Attempt]) -> Fault:
+    with pytest.raises(Fault) as caught:
+        await attempted
+    return caught.value

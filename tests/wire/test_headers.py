@@ -105,9 +105,19 @@ x-stainless-lang user_agent x-user-agent
 
 
 class TestForwarded:
-    def test_only_listed_headers_pass_in_the_case_they_came_in(self) -> None:
+    def test_only_listed_headers_pass_in_lower_case(self) -> None:
         headers = [(b"User-Agent", b"sdk/1"), (b"ACCEPT", b"*/*"), (b"openai-beta", b"x=1")]
-        assert forwarded(headers) == tuple(headers)
+        assert forwarded(headers) == ((b"user-agent", b"sdk/1"), (b"accept", b"*/*"), (b"openai-beta", b"x=1"))
+
+    def test_what_connection_nominates_stays_behind(self) -> None:
+        headers = [
+            (b"User-Agent", b"sdk/1"),
+            (b"Connection", b"keep-alive, user-AGENT"),
+            (b"Accept", b"*/*"),
+            (b"connection", b"openai-beta"),
+            (b"OpenAI-Beta", b"x=1"),
+        ]
+        assert forwarded(headers) == ((b"accept", b"*/*"),)
 
     @pytest.mark.parametrize("name", NOT_FORWARDED.split())
     def test_everything_else_stays_behind(self, name: str) -> None:
@@ -117,4 +127,4 @@ class TestForwarded:
         "value", [b"", b"\xff\xfe", b"a\r\nX: y", b"a\nb", b"a\x00", b"a\tb", b"x" * 1025, "é".encode()], ids=len
     )
     def test_a_value_that_is_not_visible_is_dropped(self, value: bytes) -> None:
-        assert forwarded([(b"User-Agent", value), (b"Accept", b"*/*")]) == ((b"Accept", b"*/*"),)
+        assert forwarded([(b"User-Agent", value), (b"Accept", b"*/*")]) == ((b"accept", b"*/*"),)

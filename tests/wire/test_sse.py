@@ -213,7 +213,7 @@ TALK = (
         ),
         pytest.param(
             HEL + b'data: {"error":"it broke"}\n\n' + DONE,
-            Reading(HEL + b'data: {"error":"it broke"}\n\n' + DONE, 2, finished=False, failed=True),
+            Reading(HEL + b'data: {"error":"it broke"}\n\n', 2, finished=False, done=False, failed=True),
             id="error text in the middle, and DONE",
         ),
         pytest.param(
