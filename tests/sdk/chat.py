@@ -1,4 +1,4 @@
-"""What the tests of the SDK for Python ask for, and how they read it."""
+"""What the tests of the SDKs ask for, and how the one for Python is read."""
 
 from typing import Any
 
@@ -14,6 +14,16 @@ TOOLS: Any = [
             "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
         },
     }
+]
+
+# Streams that break after some events, and the code that the client is told.
+BROKEN = [
+    ("first/fault-reset-mid", "upstream_interrupted"),
+    ("first/fault-close-mid", "upstream_interrupted"),
+    ("first/fault-truncated", "upstream_interrupted"),
+    ("first/fault-cut-event", "upstream_interrupted"),
+    ("stalling", "upstream_timeout"),
+    ("first/fault-error-mid", "server_error"),
 ]
 
 

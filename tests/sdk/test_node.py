@@ -8,6 +8,7 @@ import pytest
 
 from gateway.simulator import Simulator
 from tests.conftest import Gateway
+from tests.sdk.chat import BROKEN
 from tests.sdk.conftest import DISABLED, NARROW
 from tests.sdk.npm import FOLDER, Npm, started
 
@@ -149,17 +150,7 @@ async def test_after_one_attempt_the_sdk_may_retry_and_is_counted(
     assert [call["retry_count"] for call in gateway.calls()] == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("model", "code"),
-    [
-        ("first/fault-reset-mid", "upstream_interrupted"),
-        ("first/fault-close-mid", "upstream_interrupted"),
-        ("first/fault-truncated", "upstream_interrupted"),
-        ("first/fault-cut-event", "upstream_interrupted"),
-        ("stalling", "upstream_timeout"),
-        ("first/fault-error-mid", "server_error"),
-    ],
-)
+@pytest.mark.parametrize(("model", "code"), BROKEN)
 async def test_a_stream_that_breaks_throws(run: Run, model: str, code: str) -> None:
     error = (await run("stream", model=model))["error"]
     assert (error["class"], error["code"], error["text"]) == ("APIError", code, "Hello! This")

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from gateway.simulator import Close, Gate, Send, Simulator, Wait, event, sse_answer
 from tests.conftest import KEY, Gateway
-from tests.sdk.chat import HI, ask, read, read_into, text_of
+from tests.sdk.chat import BROKEN, HI, ask, read, read_into, text_of
 from tests.sdk.conftest import DISABLED, NARROW
 
 # errors keep their class and everything they say
@@ -138,17 +138,7 @@ async def test_after_one_attempt_the_sdk_may_retry_and_is_counted(
 # a stream that breaks is never taken for complete
 
 
-@pytest.mark.parametrize(
-    ("model", "code"),
-    [
-        ("first/fault-reset-mid", "upstream_interrupted"),
-        ("first/fault-close-mid", "upstream_interrupted"),
-        ("first/fault-truncated", "upstream_interrupted"),
-        ("first/fault-cut-event", "upstream_interrupted"),
-        ("stalling", "upstream_timeout"),
-        ("first/fault-error-mid", "server_error"),
-    ],
-)
+@pytest.mark.parametrize(("model", "code"), BROKEN)
 async def test_a_stream_that_breaks_raises(client: AsyncOpenAI, gateway: Gateway, model: str, code: str) -> None:
     stream = await ask(client, model)
     chunks: list[ChatCompletionChunk] = []
