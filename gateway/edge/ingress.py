@@ -17,6 +17,8 @@ DISCARD_BYTES = 1024 * 1024
 DISCARD_TIME = 2.0
 MAX_RETRY_COUNT = 99
 
+_JSON = "application/json"
+
 
 def read_call(request: web.BaseRequest, endpoint: Endpoint, request_id: str, started: float, peer: str) -> Call:
     headers = request.headers
@@ -159,11 +161,11 @@ class RequestUpload:
 
 def _check_media_type(request: web.BaseRequest) -> None:
     """JSON in UTF-8, as it is; a missing Content-Type counts as JSON."""
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if "Content-Type" in request.headers:
-        charset = (request.charset or "utf-8").lower()
-        is_json = request.content_type == "application/json" and charset in ("utf-8", "utf8")
-    else:
-        is_json = True
-    if encoding.lower() != "identity" or not is_json:
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is not None and encoding.lower() != "identity":
+        raise UnsupportedMediaType
+    if request.headers.get("Content-Type", _JSON) == _JSON:
+        return
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != _JSON or charset not in ("utf-8", "utf8"):
         raise UnsupportedMediaType

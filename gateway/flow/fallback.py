@@ -91,7 +91,7 @@ class Fallback:
                 except CallerFault as fault:
                     raise _rejected(record, fault) from None
                 except Fault as fault:
-                    last.append(fault)
+                    last.append(fault.with_traceback(None))  # whose frames hold this list
                     candidates = _left(candidates, target, fault)
             turn += 1
             candidates = self._worth_retrying(candidates, turn)

@@ -77,7 +77,7 @@ class Health:
         self._entries: dict[tuple[str, str], _Entry] = {}
 
     def _find(self, target: Target) -> _Entry | None:
-        return self._entries.get((target.name, target.upstream.name))
+        return self._entries.get((target.name, target.upstream.name)) if self._entries else None
 
     def _entry(self, target: Target) -> _Entry:
         entry = self._find(target)

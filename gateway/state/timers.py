@@ -5,6 +5,10 @@ from collections.abc import Callable
 TICK = 0.05
 
 
+def _nothing() -> None:
+    pass
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -19,7 +23,9 @@ class WheelTimer:
         self._slot = slot
 
     def cancel(self) -> None:
+        """Lets go of the callback, whose owner mostly holds the timer: that would be a cycle."""
         self._slot.pop(self, None)
+        self.callback = _nothing
 
 
 class Wheel:

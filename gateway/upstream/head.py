@@ -58,7 +58,7 @@ class HeadParser:
             self.rest = bytes(self._buffer[end:])
             status = self._parser.get_status_code()
             if not 100 <= status < 200:
-                return self._finish(status)
+                return self._finish(self._parser, status)
             self._buffer = bytearray(self.rest)
             self._fed = 0
             self._start()
@@ -71,14 +71,16 @@ class HeadParser:
         if len(self._headers) > MAX_COUNT:
             raise ProtocolFault
 
-    def _finish(self, status: int) -> Head:
-        version = self._parser.get_http_version()
+    def _finish(self, parser: httptools.HttpResponseParser, status: int) -> Head:
+        """Lets go of the parser, which holds on to us: a cycle for every answer is much work for the collector."""
+        del self._parser
+        version = parser.get_http_version()
         if status > 599 or status < 200 or version not in ("1.0", "1.1"):
             raise ProtocolFault
         headers: dict[bytes, bytes] = {}
         for name, value in self._headers:
             headers.setdefault(name, value)
-        return Head(status, headers, self._parser.should_keep_alive(), _body(status, version, self._headers))
+        return Head(status, headers, parser.should_keep_alive(), _body(status, version, self._headers))
 
 
 def _body(status: int, version: str, headers: list[tuple[bytes, bytes]]) -> Body:

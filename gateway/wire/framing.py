@@ -63,7 +63,10 @@ class CloseBody:
 
 
 class ChunkedBody:
-    """Transfer-Encoding: chunked, without extensions; sizes have no leading zeros; trailers are dropped."""
+    """Transfer-Encoding: chunked, without extensions; sizes have no leading zeros; trailers are dropped.
+
+    The step is a plain function: a bound method would make a cycle of every body.
+    """
 
     def __init__(self) -> None:
         self.complete = False
@@ -73,7 +76,7 @@ class ChunkedBody:
         self._pieces: list[bytes] = []
         self._left = 0
         self._between_chunks = True
-        self._step = self._size
+        self._step = ChunkedBody._size
 
     def feed(self, data: bytes) -> bytes:
         if self._between_chunks:
@@ -89,10 +92,10 @@ class ChunkedBody:
     def _feed_pieces(self, data: bytes) -> bytes:
         at = 0
         while at < len(data) and not self.complete:
-            at = self._step(data, at)
+            at = self._step(self, data, at)
         if self.complete:
             self.rest = data[at:]
-        self._between_chunks = self._step == self._size and not self._line
+        self._between_chunks = self._step is ChunkedBody._size and not self._line
         payload = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return payload
@@ -102,7 +105,7 @@ class ChunkedBody:
         if self._line.endswith(b"\r\n"):
             self._left = _parse_size(bytes(self._line[:-2]))
             self._line.clear()
-            self._step = self._data if self._left else self._trailers
+            self._step = ChunkedBody._data if self._left else ChunkedBody._trailers
         return at
 
     def _data(self, data: bytes, at: int) -> int:
@@ -110,7 +113,7 @@ class ChunkedBody:
         self._pieces.append(piece)
         self._left -= len(piece)
         if not self._left:
-            self._step = self._data_end
+            self._step = ChunkedBody._data_end
         return at + len(piece)
 
     def _data_end(self, data: bytes, at: int) -> int:
@@ -119,7 +122,7 @@ class ChunkedBody:
             if self._line != b"\r\n":
                 raise FramingError("a chunk is longer than its size")
             self._line.clear()
-            self._step = self._size
+            self._step = ChunkedBody._size
         return at
 
     def _trailers(self, data: bytes, at: int) -> int:
