@@ -100,6 +100,9 @@ class Scanner(Protocol):
     appended_done: bool
 
     @property
+    def over(self) -> bool: ...
+
+    @property
     def at_boundary(self) -> bool: ...
 
     def feed(self, chunk: bytes) -> bytes: ...

@@ -56,14 +56,11 @@ class HttpDownstream:
         self._write(self._head(status, (*headers, *framing)))
 
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
-        if self._transport is None:
-            return
         if self._http10:
             framed = payload
         elif framed is None:
             framed = b"%x\r\n%b\r\n" % (len(payload), payload)
-        self._written += len(framed)
-        self._transport.write(framed)
+        self._write(framed)
 
     def finish(self) -> None:
         if not self._http10:

@@ -106,7 +106,7 @@ class Pipe:
             self._downstream.write(payload, framed)
         elif out:
             self._downstream.write(out)
-        if scanner is not None and (scanner.done or scanner.failed):
+        if scanner is not None and scanner.over:
             self._conclude(scanner)
 
     def ended(self) -> None:
@@ -127,7 +127,7 @@ class Pipe:
             return
         if out:
             self._downstream.write(out)
-        if self._scanner is not None and (self._scanner.done or self._scanner.failed):
+        if self._scanner is not None and self._scanner.over:
             self._conclude(self._scanner)
 
     def _conclude(self, scanner: Scanner) -> None:

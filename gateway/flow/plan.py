@@ -9,7 +9,7 @@ from gateway.core.call import Ask, Call, Caller, Endpoint
 from gateway.core.errors import InvalidValue, ModelNotAllowed, ModelNotFound, NoAvailableUpstream
 from gateway.core.route import Exclusion, Plan, Routes, Target
 from gateway.state.health import Health
-from gateway.wire.headers import is_name, retry_headers
+from gateway.wire.headers import MIN_COOLDOWN, is_name, retry_headers
 
 AUTO = "auto"
 COMPLEXITIES = ("simple", "medium", "complex")
@@ -59,7 +59,7 @@ class Planner:
         if reasons <= {Exclusion.KIND, Exclusion.NOT_ALLOWED}:
             raise ModelNotAllowed(param="model")
         waits = [self._health.wait(target, now) for target, reason in plan.excluded if reason in ILL]
-        retry = retry_headers(max(1.0, min(waits, default=1.0)))
+        retry = retry_headers(max(MIN_COOLDOWN, min(waits, default=MIN_COOLDOWN)))
         raise NoAvailableUpstream(headers=(("x-gateway-attempts", "0"), *retry))
 
     def _complexity(self, ask: Ask) -> str:

@@ -43,7 +43,7 @@ class Metrics:
             "time_per_output_token_seconds", "Of a stream, after its first byte.", PER_TOKEN, *_TARGET
         )
         self.overhead = self._histogram(
-            "overhead_seconds", "From head to first byte, less the time waiting for upstreams.", OVERHEAD
+            "overhead_seconds", "From head to first byte, less the upload, upstreams and backoff.", OVERHEAD
         )
         self.disconnects = self._counter("client_disconnects", "Clients that left before the end.", "phase")
         self.retries = self._counter("client_retries", "Calls that an SDK said were retries, by which one.", "count")

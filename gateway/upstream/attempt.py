@@ -19,8 +19,6 @@ MAX_PLAIN = 16 * 1024 * 1024
 MAX_FAILURE = 64 * 1024
 FAILURE_TIME = 2.0
 
-_SAID_BY_STATUS = frozenset({401, 403, 408, 409, 425, 429})
-
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 _ENCODING = re.compile(r"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
@@ -33,7 +31,7 @@ class Attempt:
     be read with, None for a plain call.
     """
 
-    def __init__(self, target: Target, dialect: Dialect, scanner: Scanner | None) -> None:
+    def __init__(self, target: Target, dialect: Dialect, scanner: Scanner | None, timers: Timers) -> None:
         self.target = target
         self.headers: tuple[tuple[str, str], ...] = ()
         self.upstream_request_id: str | None = None
@@ -42,8 +40,8 @@ class Attempt:
         self.usage: Usage | None = None
         self._settled: asyncio.Future[Fault | None] = asyncio.get_running_loop().create_future()
         self._dialect = dialect
+        self._timers = timers
         self._connection: Connection | None = None
-        self._timers: Timers | None = None
         self._status = 0
         self._encoded = False
         self._retry_after: tuple[str | None, str | None] = (None, None)
@@ -51,20 +49,16 @@ class Attempt:
         self._size = 0
         self._lost = False
 
-    async def run(self, connection: Connection, request: bytes, timers: Timers, due: float) -> None:
+    async def run(self, connection: Connection, request: bytes, due: float) -> None:
         """Raises a Fault; TimeoutFault at `due`, monotonic seconds."""
         self._connection = connection
-        self._timers = timers
         connection.send(request, self)
-        timer = timers.at(due, lambda: self.failed(TimeoutFault()))
+        timer = self._timers.at(due, lambda: self.failed(TimeoutFault()))
         try:
             if (fault := await self._settled) is not None:
                 raise fault
         except BaseException:
-            if _is_said_by_status(self._status):
-                self.release()
-            else:
-                self.abandon()
+            self.abandon()
             raise
         finally:
             timer.cancel()
@@ -82,9 +76,10 @@ class Attempt:
         if head.status >= 400:
             self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
             self.scanner = None
-            if _is_said_by_status(head.status):
-                self.failed(self._failure(b""))
-            elif self._timers is not None:
+            if (fault := self._dialect.read_status(head.status)) is not None:
+                self.failed(self._told(fault))
+                self.release()
+            else:
                 self._timers.at(self._timers.now + FAILURE_TIME, self._judge)
         elif head.status == 200 and kind == _JSON and _ENCODING.fullmatch(encoding):
             self.scanner = None
@@ -142,7 +137,7 @@ class Attempt:
         body = b"".join(self._held)
         try:
             if self._status != 200:
-                raise self._failure(body)
+                raise self._told(self._dialect.read_failure(self._status, b"" if self._encoded else body))
             if not self._encoded:
                 self.usage = self._dialect.read_answer(body)
             elif not body:
@@ -152,8 +147,8 @@ class Attempt:
         else:
             self._settle(None)
 
-    def _failure(self, body: bytes) -> Fault:
-        fault = self._dialect.read_failure(self._status, b"" if self._encoded else body)
+    def _told(self, fault: Fault) -> Fault:
+        """With what the answer's headers add to it."""
         fault.upstream_request_id = self.upstream_request_id
         if isinstance(fault, RateLimitFault) or self._status == 503:
             milliseconds, seconds = self._retry_after
@@ -198,8 +193,3 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
-
-
-def _is_said_by_status(status: int) -> bool:
-    """Whether the status means the same with any body, which need not be waited for."""
-    return status >= 500 or status in _SAID_BY_STATUS

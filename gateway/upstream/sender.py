@@ -28,7 +28,6 @@ class Sender:
             for upstream in usable
             for endpoint in Endpoint
         }
-
         self._own_headers = {
             upstream.name: frozenset(name.lower().encode() for name, _ in upstream.headers) for upstream in usable
         }
@@ -51,10 +50,10 @@ class Sender:
         connection = await self.pools[target.upstream.name].take(deadline, fresh=fresh)
         reused = connection.exchanges > 0
         sent = self._timers.now
-        attempt = Attempt(target, dialect, dialect.scanner(ask) if ask.stream else None)
-        due = self._timers.now + target.model.first_byte_timeout if ask.stream else deadline
+        attempt = Attempt(target, dialect, dialect.scanner(ask) if ask.stream else None, self._timers)
+        due = sent + target.model.first_byte_timeout if ask.stream else deadline
         try:
-            await attempt.run(connection, request, self._timers, min(due, deadline))
+            await attempt.run(connection, request, min(due, deadline))
         except (ResetFault, ConnectFault):
             if connection.answer_begun or self._timers.now - sent > REPLAY_WITHIN:
                 raise

@@ -29,6 +29,9 @@ class Dialect(Protocol):
     def read_answer(self, body: bytes) -> Usage | None:
         """A plain answer's usage. Raises the Fault that a body without a good answer amounts to."""
 
+    def read_status(self, status: int) -> Fault | None:
+        """What an error status means whatever its body says; None if the body has to be read."""
+
     def read_failure(self, status: int, body: bytes) -> Fault:
         """What an error status (or, with 200, an error in place of an answer) means for the attempt."""
 

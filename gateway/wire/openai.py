@@ -100,16 +100,21 @@ class OpenAI:
             raise self.read_failure(200, body)
         return None if is_nothing(answer.usage) else read_usage(answer.usage)
 
-    def read_failure(self, status: int, body: bytes) -> Fault:
-        error = _read_error(body)
-        if status == 200:
-            status = _status_of(error)
+    def read_status(self, status: int) -> Fault | None:
         if status in (401, 403):
             return AuthFault()
         if status == 429:
             return RateLimitFault()
         if status in _RETRYABLE or status >= 500:
             return StatusFault()
+        return None
+
+    def read_failure(self, status: int, body: bytes) -> Fault:
+        error = _read_error(body)
+        if status == 200:
+            status = _status_of(error)
+        if (fault := self.read_status(status)) is not None:
+            return fault
         rejection = _rejection(status, error)
         if _is_context_length(error):
             return ContextFault(rejection)

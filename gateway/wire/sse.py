@@ -41,7 +41,7 @@ class EventStream:
 
     Facts: `started`, a good event was seen, and only then does `feed` give anything; `error`, the data of a first
     event that is an error instead; `events`, chunks passed on; `finished`, a finish_reason was seen; `done`, the stream
-    is complete; `failed`, it ended in an error event of its own; nothing more is passed on after either; `usage`.
+    is complete; `failed`, it ended in an error event of its own; `over`, one of the two; `usage`.
     `drop_usage` takes out the `choices: []` usage chunk that the client did not ask for.
     """
 
@@ -83,6 +83,11 @@ class EventStream:
         self.usage_invalid = False
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more is passed on."""
+        return self.done or self.failed
+
+    @property
     def at_boundary(self) -> bool:
         """Whether all that was passed on are whole events, so that something may be said in between."""
         return not self._raw
@@ -100,18 +105,18 @@ class EventStream:
             self.events += 1
             return chunk
         out = self._release(self._feed_events(chunk))
-        self._flowing = self.started and not (self._tail or self._raw or self.done or self.failed)
+        self._flowing = self.started and not (self._tail or self._raw or self.over)
         return chunk if out == chunk else out
 
     def end(self) -> bytes:
         """The body is over: what is still to be passed on. `done` then says whether the stream was complete."""
         out = b""
-        if self._tail and not self.done and not self.failed and not self._raw:
+        if self._tail and not self.over and not self._raw:
             last = bytes(self._tail).rstrip(b"\r\n") + b"\n\n"
             self._tail.clear()
             if _is_whole(_data_of(last)):
                 out = self._event(last)
-        if self.finished and not self.done and not self.failed and not self._raw:
+        if self.finished and not self.over and not self._raw:
             out += DONE_EVENT
             self.done = self.appended_done = True
         return self._release(out)
@@ -128,7 +133,7 @@ class EventStream:
         return b""
 
     def _feed_events(self, chunk: bytes) -> bytes:
-        if self.done or self.failed:
+        if self.over:
             return b""
         out: list[bytes] = []
         if self._raw:
@@ -142,7 +147,7 @@ class EventStream:
         for end in [boundary.end() for boundary in _BOUNDARY.finditer(tail, search)]:
             out.append(self._event(bytes(tail[at:end])))
             at = end
-            if self.done or self.failed or self.error is not None:
+            if self.over or self.error is not None:
                 tail.clear()
                 return b"".join(out)
         del tail[:at]
