@@ -19,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/runtime.stamp ## set everything up, then start a gateway with two simulated providers
-	@exec $(BIN)/gateway demo
+	@exec $(BIN)/gateway demo $(ARGS)
 
 test: $(VENV)/dev.stamp $(NODE_MODULES) ## set everything up, then run the tests; ARGS="-k name" for some of them
 	$(BIN)/python -m pytest $(ARGS)

@@ -7,11 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from gateway import __version__
-from gateway.app import run, serve
 from gateway.config.draft07 import json_schema
 from gateway.config.load import ConfigError, load
 from gateway.config.values import NAME, NAME_RULE
@@ -19,6 +17,10 @@ from gateway.core.call import Ask, Endpoint
 from gateway.demo import demo
 from gateway.explain import explain
 from gateway.keys import new_key
+from gateway.observe.multiprocess import FOLDER_VARIABLE, make_folder
+from gateway.reload import ConfigFile
+from gateway.supervisor import Launch, supervise
+from gateway.worker import Place, bind_to_parent, run, serve
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = add("serve", _serve, "Serve until SIGTERM or SIGINT, then let calls under way end.")
     _add_config(serve)
     serve.add_argument("--listen", metavar="HOST:PORT", help="instead of server.listen")
+    _add_worker(commands.add_parser("worker"))
     check = add("check", _check, "Check a configuration file and print every fault with its line.")
     check.add_argument("config", type=Path, nargs="?", default=_default_config(), metavar="FILE", help=_CONFIG_HELP)
     add("schema", _schema, "Print the JSON Schema (draft-07) of the configuration file, for editors.")
@@ -80,7 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     health.add_argument("--listen", metavar="HOST:PORT", help="instead of server.listen")
     demo = add("demo", _demo, "Start two simulated providers and a gateway before them; needs nothing.")
     demo.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="default: any free port")
+    demo.add_argument("--store", default="memory://", metavar="URL", help="where limits are kept, such as redis://HOST")
+    demo.add_argument("--workers", type=int, default=1, metavar="N", help="processes; more than one needs a --store")
     return parser
+
+
+def _add_worker(command: argparse.ArgumentParser) -> None:
+    """What a supervisor starts; nobody else needs it, so no help tells of it."""
+    command.set_defaults(run=_worker)
+    _add_config(command)
+    command.add_argument("--listen")
+    command.add_argument("--listener", type=int, required=True)
+    command.add_argument("--heartbeat", type=int, required=True)
+    command.add_argument("--metrics-id", required=True)
+    command.add_argument("--parent", type=int, required=True)
 
 
 def _add_explain(command: argparse.ArgumentParser) -> None:
@@ -121,24 +137,50 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    config = load(arguments.config, _environ())
+    file = _config_file(arguments)
+    config = file.load()
+    if config.server.workers == 1:
+        return _run(serve(config, file=file))
+    command = [sys.executable, "-m", "gateway", "worker", "--config", str(arguments.config)]
     if arguments.listen is not None:
-        host, port = _address(arguments.listen)
-        config = replace(config, server=replace(config.server, host=host, port=port))
-    return _run(serve(config))
+        command += ["--listen", arguments.listen]
+    with make_folder() as folder:
+        os.environ[FOLDER_VARIABLE] = str(folder)  # noqa: TID251
+        launch = Launch(tuple(command), _environ(), folder)
+        try:
+            return supervise(launch, config.server)
+        except OSError as error:
+            return _cannot_serve(error)
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    folder = Path(_environ()[FOLDER_VARIABLE])
+    place = Place(arguments.listener, arguments.heartbeat, arguments.metrics_id, folder, arguments.parent)
+    bind_to_parent(place)
+    file = _config_file(arguments)
+    return _run(serve(file.load(), place=place, file=file))
+
+
+def _config_file(arguments: argparse.Namespace) -> ConfigFile:
+    listen = None if arguments.listen is None else _address(arguments.listen)
+    return ConfigFile(arguments.config, _environ(), listen)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return _run(demo(*_address(arguments.listen)))
+    host, port = _address(arguments.listen)
+    return _run(demo(host, port, arguments.store, arguments.workers))
 
 
-def _run(service: Coroutine[None, None, None]) -> int:
+def _run(service: Coroutine[None, None, int | None]) -> int:
     try:
-        run(service)
+        return run(service) or OK
     except OSError as error:
-        print(f"gateway: cannot serve: {error.strerror or error}", file=sys.stderr)
-        return FAILED
-    return OK
+        return _cannot_serve(error)
+
+
+def _cannot_serve(error: OSError) -> int:
+    print(f"gateway: cannot serve: {error.strerror or error}", file=sys.stderr)
+    return FAILED
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -1,25 +1,24 @@
 """One worker: builds the rooms into a gateway, owns their lifetimes, and is the only place where they all meet."""
 
 import asyncio
-import gc
 import logging
 import random
-import signal
+import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 import structlog
-import uvloop
 
 from gateway.core.settings import Config
 from gateway.edge.dispatch import Dispatch
 from gateway.edge.server import BACKLOG, GatewayServer
 from gateway.flow.account import Account
+from gateway.flow.admit import Admission
 from gateway.flow.exchange import House
 from gateway.flow.fallback import Fallback
 from gateway.flow.pipe import Piping
 from gateway.flow.plan import Planner
-from gateway.observe.logs import LineWriter, configure, write_all
+from gateway.observe.logs import LineWriter
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_log import log_record
 from gateway.observe.recorder import Recorder
@@ -27,17 +26,19 @@ from gateway.state.health import Health, TargetState
 from gateway.state.keyring import Keyring
 from gateway.state.live import Live
 from gateway.state.timers import TICK, Wheel
-from gateway.store.unlimited import Unlimited
+from gateway.store import open_store
+from gateway.store.guard import GuardedStore
 from gateway.upstream.probe import UpstreamProber
 from gateway.upstream.sender import Sender
 
-DRAIN_TIMEOUT = 30.0
+# While it drains: how long it accepts yet, until load balancers know; how long a client may leave a connection idle.
+ACCEPT_GRACE = 2.0
+IDLE_GRACE = 5.0
 DRAIN_STEP = 0.1
 CUT_TIMEOUT = 5.0
-STDOUT = 1
-
-# A call makes some hundred objects that are gone before the next collection: Python's 700 looks for cycles in vain.
-GC_THRESHOLD = 20_000
+SHUTDOWN_TIMEOUT = 2.0
+STORE_TIMEOUT = 2.0
+GAUGES_EVERY = 1.0
 
 log = structlog.get_logger()
 
@@ -45,35 +46,50 @@ log = structlog.get_logger()
 class App:
     """A gateway on one event loop. `address` is where it really listens: port 0 in the settings means any."""
 
-    def __init__(self, config: Config, writer: LineWriter) -> None:
+    def __init__(self, config: Config, writer: LineWriter, metrics: Metrics | None = None) -> None:
         self._writer = writer
         self._settings = config.server
         self.wheel = Wheel(time.monotonic(), _report)
         self.health = Health()
         self.live = Live()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.recorder = Recorder((self.metrics.observe, log_record))
+        self.store = open_store(config.store, config.server.workers, self.metrics)
         self.sender = Sender(config.routes.upstreams, self.wheel)
-        self._dispatch = Dispatch(self._build(config), UpstreamProber(self.sender), self._render_metrics)
+        self._dispatch = self._build(config, self.sender)
         self._server: GatewayServer | None = None
         self._listener: asyncio.Server | None = None
         self._ticking: asyncio.TimerHandle | None = None
-        self._targets = [(model.name, model.upstream.name) for model in config.routes.models.values()]
+        self._models = config.routes.models
         self.metrics.config_taken(config.version)
 
-    def _build(self, config: Config) -> House:
+    def _build(self, config: Config, sender: Sender) -> Dispatch:
         clock, dice = time.monotonic, random.Random()  # noqa: S311 - for spreading load
-        return House(
+        house = House(
             config=config,
             keyring=Keyring(config.callers),
             live=self.live,
             planner=Planner(config.routes, self.health, dice),
-            admission=Unlimited(),
-            fallback=Fallback(self.sender, self.health, clock, asyncio.sleep, dice),
+            admission=Admission(self.store, dice, time.time),
+            fallback=Fallback(sender, self.health, clock, asyncio.sleep, dice),
             piping=Piping(config.server, self.wheel, self.live, clock),
             account=Account(self.recorder, self.live, clock, config.version),
             clock=clock,
         )
+        return Dispatch(house, UpstreamProber(sender), self._render_metrics)
+
+    def take(self, config: Config) -> None:
+        """Calls from now on are `config`'s; those under way keep the one they began with, and its connections."""
+        before, sender = self.sender, Sender(config.routes.upstreams, self.wheel, self.sender)
+        self._dispatch = self._build(config, sender)
+        self._models = config.routes.models
+        self.sender = sender
+        if isinstance(self.store, GuardedStore):
+            self.store.settings = config.store
+        if self._server is not None:
+            self._server.take(self._dispatch.handle, config.server)
+        before.close(sender)
+        self.metrics.config_taken(config.version)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -81,16 +97,18 @@ class App:
         host, port = self._listener.sockets[0].getsockname()[:2]
         return host, port
 
-    async def start(self) -> None:
-        """Raises OSError if the address is taken."""
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Listen on `listener`, or on the settings' address. Raises OSError if that is taken, and StoreRefused."""
+        await self.store.start()
         self._tick()
+        if self.metrics.shared is not None:
+            self._keep_gauges()
         self._server = GatewayServer(
             self._dispatch.handle, self._settings, self.wheel, logging.getLogger("gateway.http")
         )
         self._server.verify()
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._server, self._settings.host, self._settings.port, backlog=BACKLOG
-        )
+        where = {"host": self._settings.host, "port": self._settings.port} if listener is None else {"sock": listener}
+        self._listener = await asyncio.get_running_loop().create_server(self._server, backlog=BACKLOG, **where)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -99,77 +117,67 @@ class App:
         self.wheel.tick(now)
         self.recorder.flush()
 
-    def _render_metrics(self) -> bytes:
+    async def _render_metrics(self) -> bytes:
         self.recorder.flush()
-        self.metrics.count_dropped(self._writer.dropped)
-        states = dict.fromkeys(self._targets, TargetState.CLOSED) | self.health.states(time.monotonic())
-        return self.metrics.render(self.live.streams, states)
+        self._refresh_gauges()
+        return await asyncio.get_running_loop().run_in_executor(None, self.metrics.render)
 
-    async def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> None:
-        """No new connections; calls under way get `drain_timeout` seconds, then the error event and a cut."""
+    def _keep_gauges(self) -> None:
+        """Current also while other workers answer who asks for them."""
+        self.wheel.at(self.wheel.now + GAUGES_EVERY, self._keep_gauges)
+        self._refresh_gauges()
+
+    def _refresh_gauges(self) -> None:
+        self.metrics.count_dropped(self._writer.dropped)
+        states = self.health.states(time.monotonic())
+        targets = [(model.name, model.upstream.name) for model in self._models.values()]
+        known = {target: states.get(target, TargetState.CLOSED) for target in targets}
+        self.metrics.refresh(self.live.streams, known)
+
+    async def stop(self, drain_timeout: float | None = None, accept_grace: float = 0.0) -> None:
+        """Accept for `accept_grace` seconds yet. Calls under way get `drain_timeout` seconds, by default the settings',
+        and then the error event and a cut. `live.cut` ends both at once.
+        """
+        timeout = self._settings.drain_timeout if drain_timeout is None else drain_timeout
+        began = time.monotonic()
         self.live.draining = True
+        if self._server is not None:
+            self._server.close_after_answers()
+            await _until(lambda: self.live.cut_off, began + min(accept_grace, timeout))
         if self._listener is not None:
             self._listener.close()
-        await self._until_quiet(drain_timeout)
-        self.live.cut()
-        await self._until_quiet(CUT_TIMEOUT)
+        await _until(lambda: self.live.cut_off or self._is_quiet(began), began + timeout)
+        if not self.live.cut_off:
+            self.live.cut()
+        await _until(self._is_ended, time.monotonic() + CUT_TIMEOUT)
         if self._server is not None:
             self._server.pre_shutdown()
-            await self._server.shutdown(CUT_TIMEOUT)
+            await self._server.shutdown(SHUTDOWN_TIMEOUT)
+        await self.store.stop(STORE_TIMEOUT)
         self.sender.close()
         if self._ticking is not None:
             self._ticking.cancel()
         self.recorder.flush()
 
-    async def _until_quiet(self, timeout: float) -> None:  # noqa: ASYNC109
-        end = time.monotonic() + timeout
-        while len(self.live) and time.monotonic() < end:  # noqa: ASYNC110 - a counter, off the path of calls
-            await asyncio.sleep(DRAIN_STEP)
+    def _is_quiet(self, began: float) -> bool:
+        """Whether nothing is left to wait for. A client that has just had its answer may be sending its next request,
+        and gets the `Connection: close` of that one's answer; one that rests is closed.
+        """
+        since = time.monotonic() - IDLE_GRACE
+        if self._server is not None and since >= began:
+            self._server.close_idle(since)
+        return not len(self.live) and (self._server is None or not self._server.connections)
+
+    def _is_ended(self) -> bool:
+        if self._server is not None:
+            self._server.close_idle(time.monotonic())
+        return not len(self.live)
+
+
+async def _until(condition: Callable[[], bool], end: float) -> None:
+    while not condition() and time.monotonic() < end:  # noqa: ASYNC110 - counters, off the path of calls
+        await asyncio.sleep(min(DRAIN_STEP, max(0.0, end - time.monotonic())))
 
 
 def _report(error: Exception) -> None:
     log.error("a timer failed", exc_info=error)
-
-
-def run(service: Coroutine[None, None, None]) -> None:
-    """Run `serve` on a uvloop of its own. Raises what it raises."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(service)
-
-
-async def serve(config: Config, ready: Callable[[App], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends the drain at once. Raises OSError if it can't listen."""
-    writer = LineWriter(lambda batch: write_all(STDOUT, batch))
-    configure(writer)
-    try:
-        app = App(config, writer)
-        for warning in config.warnings:
-            log.warning("configuration", detail=warning)
-        await app.start()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GC_THRESHOLD)
-        host, port = app.address
-        log.info("listening", host=host, port=port, config_version=config.version)
-        if ready is not None:
-            ready(app)
-        await _until_told_to_end(app)
-        log.info("stopped")
-    finally:
-        writer.close()
-
-
-async def _until_told_to_end(app: App) -> None:
-    signals: asyncio.Queue[int] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signals.put_nowait, number)
-    await signals.get()
-    log.info("draining", calls=len(app.live))
-    stopping = loop.create_task(app.stop(), name="stop")
-    hurry = loop.create_task(signals.get(), name="second signal")
-    await asyncio.wait((stopping, hurry), return_when=asyncio.FIRST_COMPLETED)
-    if not stopping.done():
-        app.live.cut()
-    hurry.cancel()
-    await stopping

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gateway.core.call import Ask, Caller, Endpoint
 from gateway.core.errors import Refusal
+from gateway.core.limits import Limits, Rate
 from gateway.core.route import Plan, Target
 from gateway.core.settings import Config
 from gateway.flow.authenticate import authorize
@@ -25,6 +26,8 @@ def explain(config: Config, ask: Ask, endpoint: Endpoint, key: str | None) -> tu
     planner = Planner(config.routes, Health(), random.Random())  # noqa: S311 - for spreading load
     now = time.monotonic()
     lines = [f"model {ask.model!r} asked for by {caller.name} on {endpoint.value}"]
+    if caller.limits is not None:
+        lines.append(f"  limits {caller.limits.name}: {', '.join(_limited(caller.limits))}")
     try:
         authorize(caller, time.time())
         plan = planner.consider(endpoint, ask, caller, now)
@@ -34,6 +37,23 @@ def explain(config: Config, ask: Ask, endpoint: Endpoint, key: str | None) -> tu
     except Refusal as refusal:
         return "\n".join([*lines, f"refused: {refusal.status} {refusal.code}: {refusal.message}"]), False
     return "\n".join(lines), True
+
+
+def _limited(limits: Limits) -> Iterator[str]:
+    if limits.requests is not None:
+        yield _rated(limits.requests, "requests")
+    if limits.tokens is not None:
+        yield _rated(limits.tokens, "tokens")
+    if limits.streams is not None:
+        yield f"{limits.streams} streams"
+    if limits.budget is not None:
+        usd = f"{limits.budget.micro_usd / 1e6:.6f}".rstrip("0").rstrip(".")
+        yield f"${usd} a {limits.budget.period.value}"
+
+
+def _rated(rate: Rate, units: str) -> str:
+    burst = "" if rate.burst == rate.per_minute else f" (burst {rate.burst})"
+    return f"{rate.per_minute} {units}/min{burst}"
 
 
 def _told(plan: Plan) -> Iterator[str]:

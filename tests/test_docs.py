@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import parse
-from gateway.core import errors
+from gateway.core import errors, fault
 from gateway.core.call import Ask, Call, Caller, Endpoint
+from gateway.core.limits import Limit
 from gateway.core.outcome import AttemptResult, Outcome, Record, Usage
 from gateway.core.route import Plan, Target
 from gateway.observe.metrics import Metrics
@@ -47,7 +48,7 @@ def test_every_code_of_a_broken_stream_is_documented(code: str) -> None:
     assert f"`{code}`" in API + METRICS
 
 
-@pytest.mark.parametrize("code", sorted({c.code for c in classes(errors.Fault)[1:]}))  # type: ignore[attr-defined]
+@pytest.mark.parametrize("code", sorted({c.code for c in classes(fault.Fault)[1:]}))  # type: ignore[attr-defined]
 def test_every_outcome_of_an_attempt_is_documented(code: str) -> None:
     assert f"`{code}`" in METRICS
 
@@ -94,6 +95,7 @@ def test_every_log_field_is_documented() -> None:
         200,
         Outcome.OK,
         "code",
+        Limit.REQUESTS,
         0.1,
         0.2,
         Usage(1, 1),
@@ -103,9 +105,12 @@ def test_every_log_field_is_documented() -> None:
     assert [name for name in fields(record) if f"`{name}`" not in METRICS] == []
 
 
-def test_the_readmes_ten_lines_work() -> None:
+def test_the_readmes_configuration_works() -> None:
     readme = (ROOT / "README.md").read_text()
-    (text,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    text, limits, shared = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    environ = {"GATEWAY_API_KEY": "sk-gw-" + "k" * 43, "OPENAI_API_KEY": "x", "REDIS_URL": "redis://127.0.0.1"}
     assert len(text.splitlines()) == 10
-    config = parse(text.encode(), "README.md", {"GATEWAY_API_KEY": "sk-gw-" + "k" * 43, "OPENAI_API_KEY": "x"})
-    assert config.warnings == ()
+    assert parse(text.encode(), "README.md", environ).warnings == ()
+    limited = text[: text.index("keys:")] + limits + shared
+    (caller,) = parse(limited.encode(), "README.md", environ).callers.values()
+    assert caller.limits is not None

@@ -7,6 +7,10 @@ from typing import NamedTuple
 from gateway.config.interpolation import Unset
 from gateway.core.settings import Network
 
+MEMORY = "memory://"
+REDIS = re.compile(r"rediss?://(?:([^/?#]*)@)?([^/?#@]*)(?:/([^?#]*))?(.*)", re.DOTALL)
+ENCODED = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
+
 
 class BaseUrl(NamedTuple):
     host: str
@@ -78,6 +82,30 @@ def base_url(value: object) -> BaseUrl:
     if _forbidden(host):
         raise ValueError("must not have a link-local or multicast address")
     return BaseUrl(host, port, tls, path.rstrip("/"))
+
+
+def store_url(value: object) -> str:
+    """The URL as it is: the client of the store takes it apart."""
+    text = str(text_of(value))
+    if text == MEMORY:
+        return text
+    match = REDIS.fullmatch(text)
+    if match is None:
+        raise ValueError("must be memory://, redis://host or rediss://host")
+    user, authority, database, rest = match.groups()
+    if user is not None and not re.fullmatch(f"{ENCODED}*:(?:{ENCODED}|:)+", user):
+        raise ValueError("has credentials that are not user:password, or :password, percent-encoded")
+    if rest:
+        raise ValueError("must not have a query or a fragment")
+    try:
+        port = _authority(authority, 6379).port
+    except ValueError:
+        raise ValueError("has no valid host and port (what is before the @ must be percent-encoded)") from None
+    if port == 0:
+        raise ValueError("must not have port 0")
+    if database and not re.fullmatch(r"[0-9]{1,4}", database, re.ASCII):
+        raise ValueError("must end in /number, the number of a database, or in nothing")
+    return text
 
 
 def _forbidden(host: str) -> bool:

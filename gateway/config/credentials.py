@@ -48,17 +48,24 @@ def read_secret(text: str) -> str:
 
 def _places(data: dict[str, object]) -> Iterator[tuple[dict[str, object], str, Path]]:
     """Every field that may hold a secret: its mapping, its name there, its path."""
+    match data.get("store"):
+        case dict() as store if "url" in store:
+            yield store, "url", ("store", "url")
     match data.get("upstreams"):
         case dict() as upstreams:
             for name, entry in upstreams.items():
                 if isinstance(entry, dict):
-                    if "api_key" in entry:
-                        yield entry, "api_key", ("upstreams", name, "api_key")
-                    if isinstance(headers := entry.get("headers"), dict):
-                        for header in headers:
-                            yield headers, header, ("upstreams", name, "headers", header)
+                    yield from _places_of_upstream(entry, ("upstreams", name))
     match data.get("keys"):
         case list() as keys:
             for index, entry in enumerate(keys):
                 if isinstance(entry, dict) and "key" in entry:
                     yield entry, "key", ("keys", index, "key")
+
+
+def _places_of_upstream(entry: dict[str, object], path: Path) -> Iterator[tuple[dict[str, object], str, Path]]:
+    if "api_key" in entry:
+        yield entry, "api_key", (*path, "api_key")
+    if isinstance(headers := entry.get("headers"), dict):
+        for header in headers:
+            yield headers, header, (*path, "headers", header)

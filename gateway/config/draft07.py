@@ -13,7 +13,7 @@ def _written(pattern: str | None, value: Any) -> Any:
     """A default as the file would say it."""
     match pattern:
         case values.DURATION:
-            return f"{value:g}s"
+            return f"{value:g}s" if value >= 1 else f"{value * 1000:g}ms"
         case values.SIZE:
             return f"{value >> 20}MiB"
         case values.LISTEN:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.config.budgets import check_budgets
 from gateway.config.credentials import read_secret_files
 from gateway.config.document import MAX_BYTES, compose
 from gateway.config.faults import ConfigError, Fault
@@ -11,7 +12,7 @@ from gateway.config.findings import Findings
 from gateway.config.interpolation import interpolate
 from gateway.config.references import check_references
 from gateway.config.resolve import resolve
-from gateway.config.rules import check_keys, check_upstreams
+from gateway.config.rules import check_keys, check_limits, check_store, check_upstreams
 from gateway.config.structure import check_structure
 from gateway.core.settings import Config
 
@@ -41,6 +42,9 @@ def parse(text: bytes, name: str, environ: Mapping[str, str]) -> Config:
     read_secret_files(draft.data, findings)
     spec = check_structure(draft.data, findings)
     check_references(draft.data, findings)
+    check_store(draft.data, findings)
+    check_limits(draft.data, findings)
+    check_budgets(draft.data, findings)
     check_upstreams(draft.data, draft.left_out, findings)
     check_keys(draft.data, draft.left_out, findings)
     if findings.faults or spec is None:

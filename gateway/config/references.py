@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.config.faults import Path, shown
 from gateway.config.findings import Findings
+from gateway.config.interpolation import Unset
 from gateway.config.values import RESERVED
 
 Section = Mapping[str, object]
@@ -36,6 +37,8 @@ class References:
         self.tiers = section(data, "tiers")
         self.aliases = section(data, "aliases")
         self.complexity = section(data, "complexity")
+        self.limits = section(data, "limits")
+        self.keys = data.get("keys")
 
     def check(self) -> None:
         self._check_collisions()
@@ -52,6 +55,7 @@ class References:
             if isinstance(end, str):
                 self._check_alias(alias, end)
         self._check_circles()
+        self._check_keys()
 
     def _check_collisions(self) -> None:
         declared: dict[str, list[Path]] = {}
@@ -110,6 +114,15 @@ class References:
         else:
             known = [*self.tiers, *self.models, *(name for name in self.aliases or () if name != alias)]
             self._unknown(path, "tier, model or alias", end, known)
+
+    def _check_keys(self) -> None:
+        if self.limits is None or not isinstance(self.keys, list):
+            return
+        for index, entry in enumerate(self.keys):
+            name = entry.get("limits") if isinstance(entry, dict) else None
+            if isinstance(name, str) and not isinstance(name, Unset) and name not in self.limits:
+                hint = self.findings.did_you_mean(name, self.limits)
+                self.findings.fault(("keys", index, "limits"), f"there are no limits '{shown(name)}'{hint}")
 
     def _check_circles(self) -> None:
         """Each circle is reported once, at its first alias."""

@@ -1,16 +1,20 @@
 """Specs without a fault become the frozen value; what can be lived with becomes its warnings."""
 
-import re
+import os
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import Literal
 
 from gateway.config import schema
 from gateway.config.findings import Findings
 from gateway.config.interpolation import not_set
 from gateway.config.rules import LeftOut, digest_of
+from gateway.config.values import MAX_WORKERS
 from gateway.core.call import Caller, Endpoint
+from gateway.core.limits import Budget, Limits, Period, Rate
 from gateway.core.route import Model, Price, Routes, Upstream
-from gateway.core.settings import Config, ServerSettings
+from gateway.core.settings import Config, OnError, ServerSettings, StoreSettings
 
 
 def resolve(spec: schema.FileSpec, left_out: LeftOut, version: str, findings: Findings) -> Config:
@@ -19,8 +23,17 @@ def resolve(spec: schema.FileSpec, left_out: LeftOut, version: str, findings: Fi
     routes = _routes(spec, left_out)
     _warn_of_empty_tiers(routes, findings)
     _warn_of_idle_globs(spec, left_out, routes, findings)
-    callers = dict(_caller(key) for index, key in enumerate(spec.keys) if ("keys", index) not in left_out)
-    return Config(version, _server(spec.server), routes, MappingProxyType(callers), tuple(findings.warnings))
+    limits = {name: _limits(name, entry) for name, entry in spec.limits.items()}
+    usable = (key for index, key in enumerate(spec.keys) if ("keys", index) not in left_out)
+    callers = dict(_caller(key, limits.get(key.limits or "")) for key in usable)
+    return Config(
+        version=version,
+        server=_server(spec.server),
+        routes=routes,
+        callers=MappingProxyType(callers),
+        store=_store(spec.store),
+        warnings=tuple(findings.warnings),
+    )
 
 
 def _server(spec: schema.ServerSpec) -> ServerSettings:
@@ -37,6 +50,22 @@ def _server(spec: schema.ServerSpec) -> ServerSettings:
         metrics_allow=tuple(spec.metrics_allow),
         trusted_proxies=tuple(spec.trusted_proxies),
         cors_origins=tuple(spec.cors_origins),
+        workers=resolved_workers(spec.workers, len(os.sched_getaffinity(0))),
+        drain_timeout=spec.drain_timeout,
+    )
+
+
+def resolved_workers(workers: int | Literal["auto"], cores: int) -> int:
+    return min(cores, MAX_WORKERS) if workers == "auto" else workers
+
+
+def _store(spec: schema.StoreSpec) -> StoreSettings:
+    return StoreSettings(
+        url=spec.url,
+        on_error=OnError(spec.on_error),
+        replicas=spec.replicas,
+        timeout=spec.timeout,
+        lease_ttl=spec.lease_ttl,
     )
 
 
@@ -107,13 +136,27 @@ def _followed(aliases: Mapping[str, str]) -> dict[str, str]:
     return ends
 
 
-def _caller(spec: schema.KeySpec) -> tuple[bytes, Caller]:
+def _limits(name: str, spec: schema.LimitsSpec) -> Limits:
+    return Limits(
+        name=name,
+        requests=_rate(spec.requests_per_minute, spec.request_burst),
+        tokens=_rate(spec.tokens_per_minute, spec.token_burst),
+        streams=spec.concurrent_streams,
+        budget=Budget(spec.budget.usd, Period(spec.budget.period)) if spec.budget else None,
+    )
+
+
+def _rate(per_minute: int | None, burst: int | None) -> Rate | None:
+    return Rate(per_minute, burst or per_minute) if per_minute else None
+
+
+def _caller(spec: schema.KeySpec, limits: Limits | None) -> tuple[bytes, Caller]:
     digest = digest_of(spec.key, spec.sha256)
     caller = Caller(
         id=digest.hex()[:16],
         name=spec.name,
         models=tuple(spec.models),
-        limits=spec.limits,
+        limits=limits,
         expires=spec.expires,
         disabled=spec.disabled,
     )
@@ -135,18 +178,20 @@ def _warn_of_idle_globs(spec: schema.FileSpec, left_out: LeftOut, routes: Routes
             continue
         for position, glob in enumerate(key.models):
             if glob not in known:
-                known[glob] = any(_may_match(glob, name) for name in routes.models)
+                known[glob] = _matches_any(glob, routes)
             if not known[glob]:
                 hint = " (tiers and aliases do not count)" if glob in routes.tiers or glob in routes.aliases else ""
                 findings.warn(("keys", index, "models", position), f"matches no model{hint}")
 
 
-def _may_match(glob: str, model: str) -> bool:
-    """Whether the glob matches the model's name, or for a wildcard any name that it covers."""
-    if not model.endswith("*"):
-        return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), model) is not None
-    prefix = model[:-1]
+def _matches_any(glob: str, routes: Routes) -> bool:
+    """Whether the glob matches a model's name, or any name that a wildcard covers."""
     literal, star, _ = glob.partition("*")
-    if prefix.startswith(literal) and star:
-        return True
-    return literal.startswith(prefix) and len(literal + star) > len(prefix)
+    if not star:
+        return routes.target(glob) is not None
+    return any(
+        name[:-1].startswith(literal) or literal.startswith(name[:-1])
+        if name.endswith("*")
+        else fnmatchcase(name, glob)
+        for name in routes.models
+    )

@@ -1,20 +1,47 @@
-"""What the fields of an upstream or a key say of one another, and whether enough of them can be used."""
+"""What the fields of an entry say of one another, and whether enough upstreams and keys can be used."""
 
 import hashlib
 import re
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
+from gateway.config.addresses import MEMORY
 from gateway.config.faults import Path, rendered
 from gateway.config.findings import Findings
 from gateway.config.interpolation import Unset, not_set
 from gateway.config.references import Section, section
-from gateway.config.values import HEX64
+from gateway.config.values import HEX64, number, workers
 
 MIN_KEY = 20
+RATES = {"request_burst": "requests_per_minute", "token_burst": "tokens_per_minute"}
 
 LeftOut = Mapping[Path, list[str]]
 T = TypeVar("T", bound=Hashable)
+
+
+def check_store(data: Section, findings: Findings) -> None:
+    """Limits in memory are each process's own, so there can be only one. `auto` counts as many on any machine."""
+    server, store = section(data, "server") or {}, section(data, "store") or {}
+    if store.get("url", MEMORY) != MEMORY:
+        return
+    message = f"must be 1 as long as store.url is {MEMORY}, which no two processes share: use redis://"
+    try:
+        if workers(server.get("workers", 1)) != 1:
+            findings.fault(("server", "workers"), message)
+    except ValueError:
+        pass  # A fault of the field itself.
+    replicas = number(store.get("replicas"))
+    if type(replicas) is int and replicas > 1:
+        findings.fault(("store", "replicas"), message)
+
+
+def check_limits(data: Section, findings: Findings) -> None:
+    for name, entry in (section(data, "limits") or {}).items():
+        if entry == {}:
+            findings.fault(("limits", name), "limits nothing (a key without limits says so by having none)")
+        for burst, rate in RATES.items():
+            if isinstance(entry, dict) and burst in entry and rate not in entry:
+                findings.fault(("limits", name, burst), f"needs {rate}: it is how much of that comes at once")
 
 
 def check_upstreams(data: Section, left_out: LeftOut, findings: Findings) -> None:

@@ -2,30 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
-from pydantic_core import PydanticUseDefault
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from gateway.config import values
-from gateway.config.addresses import Address, network
-from gateway.config.interpolation import Unset
+from gateway.config.addresses import MEMORY, Address, network
+from gateway.config.spec import Spec
 from gateway.core.settings import Network
 
 PRIVATE_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-
-
-class Spec(BaseModel):
-    """A mapping of the file."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _given(cls, value: object, info: ValidationInfo) -> object:
-        if value is None:
-            raise ValueError("has no value (leave the line out to get the default)")
-        if isinstance(value, Unset) and info.field_name and not cls.model_fields[info.field_name].is_required():
-            raise PydanticUseDefault
-        return value
 
 
 class ServerSpec(Spec):
@@ -50,6 +34,12 @@ class ServerSpec(Spec):
     total_timeout: values.Duration = Field(
         default=3600.0, description="Longest time a whole call may take, its stream included."
     )
+    workers: values.Workers = Field(
+        default=1, description="Worker processes; auto = one per core. More than one needs a store that they share."
+    )
+    drain_timeout: values.DurationOrOff = Field(
+        default=300.0, description="Time that streams under way get to end when the gateway stops."
+    )
     metrics_allow: list[values.Network] = Field(
         default_factory=lambda: [network(text) for text in PRIVATE_NETWORKS],
         description="Networks whose peers may read /metrics and /health/ai; others get a 404. "
@@ -62,6 +52,30 @@ class ServerSpec(Spec):
     cors_origins: list[values.Origin] = Field(
         default_factory=list[str],
         description="Origins whose pages may call the gateway: scheme://host[:port], or *. Default: CORS is off.",
+    )
+
+
+class StoreSpec(Spec):
+    """Where limits are kept, and what becomes of calls while that place is away."""
+
+    url: values.StoreUrl = Field(
+        default=MEMORY,
+        repr=False,
+        description="memory:// for a single worker; redis:// or rediss:// and [user:password@]host[:port][/db]; "
+        "${VAR}, or file:/absolute/path.",
+    )
+    on_error: Literal["local", "deny"] = Field(
+        default="local",
+        description="While the store is away each worker enforces its share of the limits, or all calls get a 503.",
+    )
+    replicas: Annotated[int, Field(ge=1, le=10_000), values.Number] = Field(
+        default=1, description="Gateways that share the store; a worker's share is of the limit / (replicas x workers)."
+    )
+    timeout: values.StoreTimeout = Field(
+        default=0.1, description="Longest wait for the store on a call's way; at most 1s."
+    )
+    lease_ttl: values.LeaseTtl = Field(
+        default=30.0, description="How long the streams of a worker that was killed still count; 5s to 10m."
     )
 
 
@@ -170,6 +184,37 @@ class ComplexitySpec(Spec):
     complex: str = Field(default="premium", description="Tier for complex requests.")
 
 
+class BudgetSpec(Spec):
+    """Money for a period of the calendar, in UTC."""
+
+    usd: values.Usd = Field(description="USD; at most 6 decimals.")
+    period: Literal["day", "week", "month"] = Field(description="A week begins on Monday.")
+
+
+Units = Annotated[int, Field(ge=1, le=100_000_000), values.Number]
+
+
+class LimitsSpec(Spec):
+    """What each key under these limits may use. What is absent is not limited."""
+
+    requests_per_minute: Units | None = Field(default=None, description="Default: no limit.")
+    tokens_per_minute: Units | None = Field(
+        default=None, description="Tokens of prompts and answers together. Default: no limit."
+    )
+    concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000), values.Number] | None = Field(
+        default=None, description="Calls running at the same time, plain ones too. Default: no limit."
+    )
+    request_burst: Units | None = Field(
+        default=None, description="Requests that may come at once. Default: requests_per_minute."
+    )
+    token_burst: Units | None = Field(
+        default=None, description="Tokens that may be taken at once. Default: tokens_per_minute."
+    )
+    budget: BudgetSpec | None = Field(
+        default=None, description="Money; every model that the key may use needs a price then. Default: no limit."
+    )
+
+
 class KeySpec(Spec):
     """A caller of the gateway: exactly one of key and sha256. One with an unset variable is left out."""
 
@@ -185,7 +230,7 @@ class KeySpec(Spec):
         min_length=1,
         description="Globs over model names, * being the only wildcard, that it may use. Default: all.",
     )
-    limits: values.Name | None = Field(default=None, description="Name of the limits that it is under. Default: none.")
+    limits: values.Name | None = Field(default=None, description="Name of its limits. Default: none.")
     expires: values.Expires | None = Field(
         default=None,
         description="Date or time from which on it is refused; UTC unless it says otherwise. Default: never.",
@@ -218,6 +263,7 @@ class FileSpec(Spec):
     """The configuration of the gateway."""
 
     server: ServerSpec = Field(default_factory=ServerSpec, description="How the gateway itself listens.")
+    store: StoreSpec = Field(default_factory=StoreSpec, description="Where limits are kept.")
     upstreams: dict[values.Name, UpstreamSpec] = Field(min_length=1, description="Providers by name.")
     model_defaults: ModelDefaultsSpec = Field(
         default_factory=ModelDefaultsSpec, description="What a model gets that does not say otherwise."
@@ -235,5 +281,8 @@ class FileSpec(Spec):
     )
     aliases: dict[values.RoutableName, str] = Field(
         default_factory=dict[str, str], description="Other names of tiers, models and aliases."
+    )
+    limits: dict[values.Name, LimitsSpec] = Field(
+        default_factory=dict[str, LimitsSpec], description="What keys may use, by the name that they are under."
     )
     keys: list[KeySpec] = Field(min_length=1, description="Who may call.")

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from gateway.config import schema
 from gateway.config.faults import Path, shown
 from gateway.config.findings import Findings
+from gateway.config.spec import Spec
 
 MESSAGES = {
     "missing": "is required",
@@ -28,6 +29,19 @@ MESSAGES = {
     "value_error": "{error}",
 }
 KEY = "[key]"
+# By path; * is a name or an index.
+SPECS: dict[tuple[Any, ...], type[Spec]] = {
+    ("server",): schema.ServerSpec,
+    ("store",): schema.StoreSpec,
+    ("upstreams", "*"): schema.UpstreamSpec,
+    ("model_defaults",): schema.ModelDefaultsSpec,
+    ("models", "*"): schema.ModelSpec,
+    ("models", "*", "price"): schema.PriceSpec,
+    ("complexity",): schema.ComplexitySpec,
+    ("limits", "*"): schema.LimitsSpec,
+    ("limits", "*", "budget"): schema.BudgetSpec,
+    ("keys", "*"): schema.KeySpec,
+}
 
 
 def check_structure(data: dict[str, object], findings: Findings) -> schema.FileSpec | None:
@@ -80,25 +94,8 @@ def _unknown_field(name: str, known: list[str], findings: Findings) -> str:
 
 def fields_at(path: tuple[Any, ...]) -> list[str]:
     """The fields that the mapping at `path` may have."""
-    spec: type[schema.Spec]
-    match path:
-        case ("server",):
-            spec = schema.ServerSpec
-        case ("upstreams", _):
-            spec = schema.UpstreamSpec
-        case ("model_defaults",):
-            spec = schema.ModelDefaultsSpec
-        case ("models", _):
-            spec = schema.ModelSpec
-        case ("models", _, "price"):
-            spec = schema.PriceSpec
-        case ("complexity",):
-            spec = schema.ComplexitySpec
-        case ("keys", _):
-            spec = schema.KeySpec
-        case _:
-            spec = schema.FileSpec
-    return list(spec.model_fields)
+    shape = tuple("*" if depth == 1 else part for depth, part in enumerate(path))
+    return list(SPECS.get(shape, schema.FileSpec).model_fields)
 
 
 def _existing(path: Path, data: object) -> Path:

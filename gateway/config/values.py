@@ -5,12 +5,13 @@ The patterns are those of the JSON Schema too, which lets any of them hold `${VA
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, text_of
+from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, store_url, text_of
 from gateway.config.document import scalar
 from gateway.config.interpolation import Interpolated
 from gateway.core.settings import Network as Net
@@ -22,6 +23,7 @@ MODEL_NAME = r"^(?=.{1,128}$)([A-Za-z0-9][A-Za-z0-9._@/:+-]*\*?|\*)$"
 GLOB = r"^[A-Za-z0-9._@/:+*-]{1,128}$"
 REMOTE = r"^(?=.{1,256}$)[^\s*]*\*?[^\s*]*$"
 URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+(/[^?#\s]*)?$"
+STORE_URL = r"^(memory://|rediss?://[^?#\s]+|file:/.+)$"
 LISTEN = r"^(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):[0-9]{1,5}$"
 ORIGIN = r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+)$"
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$"
@@ -34,6 +36,8 @@ MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 MAX_SECONDS = 7 * 24 * 3600.0
 MAX_SIZE = 1 << 30
+MAX_WORKERS = 256
+MAX_USD = 1_000_000_000
 RESERVED = "auto"
 BODY_RESERVED = ("model", "stream", "messages", "input")
 # Set by the gateway for each request (RFC 9110, sections 6.4, 7.2 and 7.6.1, among others), so never configured.
@@ -90,6 +94,16 @@ def _positive_duration(value: object) -> float:
     return seconds
 
 
+def _duration_between(least: float, most: float, rule: str) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        seconds = duration(value)
+        if not least <= seconds <= most:
+            raise ValueError(rule)
+        return seconds
+
+    return check
+
+
 def size(value: object) -> int:
     """Bytes."""
     if isinstance(value, Interpolated) and re.fullmatch(r"[0-9]{1,12}", value, re.ASCII):
@@ -105,6 +119,34 @@ def size(value: object) -> int:
 
 def number(value: object) -> object:
     return scalar(value) if isinstance(value, Interpolated) else value
+
+
+def workers(value: object) -> int | Literal["auto"]:
+    count = number(value)
+    if count == "auto":
+        return "auto"
+    if type(count) is not int:
+        raise ValueError("must be a whole number, or auto")
+    if not 1 <= count <= MAX_WORKERS:
+        raise ValueError(f"must be between 1 and {MAX_WORKERS}, or auto")
+    return count
+
+
+def usd(value: object) -> int:
+    """Micro-USD."""
+    amount = number(value)
+    if not isinstance(amount, int | float) or isinstance(amount, bool):
+        raise ValueError("must be a number")
+    if not math.isfinite(amount):
+        raise ValueError("must be a finite number")
+    if amount <= 0:
+        raise ValueError("must be greater than 0")
+    if amount > MAX_USD:
+        raise ValueError(f"must be at most {MAX_USD}")
+    micro_usd = round(amount * 1_000_000)
+    if micro_usd / 1_000_000 != amount:
+        raise ValueError("must have at most 6 decimals")
+    return micro_usd
 
 
 def expires(value: object) -> float:
@@ -168,12 +210,23 @@ DurationOrOff = Annotated[
     PlainValidator(duration),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": DURATION}, {"const": 0}]}),
 ]
+StoreTimeout = Annotated[
+    float, PlainValidator(_duration_between(0.001, 1, "must be between 1ms and 1s")), _schema(DURATION)
+]
+LeaseTtl = Annotated[float, PlainValidator(_duration_between(5, 600, "must be between 5s and 10m")), _schema(DURATION)]
+Workers = Annotated[
+    int | Literal["auto"],
+    PlainValidator(workers),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}, {"const": "auto"}]}),
+]
+Usd = Annotated[int, PlainValidator(usd), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MAX_USD})]
 Size = Annotated[
     int,
     PlainValidator(size),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": SIZE}, {"type": "integer", "minimum": 1}]}),
 ]
 Url = Annotated[BaseUrl, PlainValidator(base_url), _schema(URL)]
+StoreUrl = Annotated[str, PlainValidator(store_url), _schema(STORE_URL)]
 Listen = Annotated[Address, PlainValidator(address), _schema(LISTEN)]
 Network = Annotated[Net, PlainValidator(network), WithJsonSchema({"type": "string"})]
 Origin = Annotated[str, PlainValidator(origin), _schema(ORIGIN)]

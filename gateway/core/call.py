@@ -4,6 +4,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.core.limits import Limits
+
 
 class Endpoint(enum.Enum):
     """The proxied endpoints; the value is the route's name in metrics and logs."""
@@ -39,7 +41,7 @@ class Caller:
     id: str
     name: str
     models: tuple[str, ...]
-    limits: str | None = None
+    limits: Limits | None = None
     expires: float | None = None
     disabled: bool = False
 

@@ -1,8 +1,7 @@
-"""Everything that can go wrong, in three families told apart by the first byte.
+"""What a client is told went wrong, in two families told apart by the first byte.
 
 * `Refusal`: nothing was sent yet, so the client gets a status and one fixed text.
 * `Break`: the first byte is out, so the stream is ended with an error event and a cut.
-* `Fault`: one attempt at one target failed; `flow/fallback` decides what follows from its type alone.
 """
 
 from gateway.core.outcome import CLIENT_CLOSED_REQUEST, Outcome
@@ -104,6 +103,33 @@ class ExpectationFailed(Refusal):
 
 class HeadersTooLarge(Refusal):
     status, code, message = 431, "headers_too_large", "The request headers are too large."
+
+
+class RequestsExhausted(Refusal):
+    status, type, code = 429, "requests", "rate_limit_exceeded"
+    message = "Rate limit reached on requests per min (RPM)."
+
+
+class TokensExhausted(Refusal):
+    status, type, code = 429, "tokens", "rate_limit_exceeded"
+    message = "Rate limit reached on tokens per min (TPM)."
+
+
+class StreamsExhausted(Refusal):
+    status, type, code = 429, "requests", "concurrency_limit_exceeded"
+    message = "Too many requests of this key are running at once."
+
+
+class InsufficientQuota(Refusal):
+    status, type, code = 429, "insufficient_quota", "insufficient_quota"
+    message = "The budget of this key is spent."
+
+
+class LimiterUnavailable(Refusal):
+    """The shared store can't be asked, and the configuration says to deny then."""
+
+    status, type, code = 503, "server_error", "limiter_unavailable"
+    message = "The limits of this key cannot be checked at the moment."
 
 
 class InternalError(Refusal):
@@ -210,90 +236,3 @@ class ClientStalled(Break):
     status = CLIENT_CLOSED_REQUEST
     code, message = "client_stalled", "The client stopped reading."
     outcome = Outcome.CLIENT_GONE
-
-
-class Fault(Exception):
-    """One attempt failed before its first good event.
-
-    `code` names it in logs and metrics; `refusal` is what the client gets if it was the last word;
-    `unhealthy` says whether it counts against the target; `cooldown` is how long the target asked to be left alone,
-    `upstream_request_id` its own id of the attempt.
-    """
-
-    code: str
-    refusal: type[Failed] = Failed
-    unhealthy = True
-    cooldown: float | None = None
-    upstream_request_id: str | None = None
-
-
-class ConnectFault(Fault):
-    code, refusal = "up_connect", UpstreamUnreachable
-
-
-class BusyFault(Fault):
-    """Every connection that `max_connections` allows is in use."""
-
-    code, refusal, unhealthy = "up_busy", Overloaded, False
-
-
-class TimeoutFault(Fault):
-    code, refusal = "up_timeout_first", UpstreamTimeout
-
-
-class ConnectTimeoutFault(TimeoutFault):
-    code = "up_connect_timeout"
-
-
-class ResetFault(Fault):
-    """The connection ended before a good answer did."""
-
-    code = "up_reset"
-
-
-class ProtocolFault(Fault):
-    code, refusal = "up_protocol", UpstreamProtocolError
-
-
-class EmptyFault(Fault):
-    code, refusal = "up_empty", UpstreamEmpty
-
-
-class StatusFault(Fault):
-    """A status, or an error event in its place, that another target may not share."""
-
-    code = "up_5xx"
-
-
-class RateLimitFault(Fault):
-    code, refusal = "up_429", UpstreamRateLimited
-
-
-class AuthFault(Fault):
-    code, refusal = "up_auth", UpstreamAuthError
-
-
-class ModelMissingFault(Fault):
-    """The upstream does not know the model: the route is wrong, the target is not ill."""
-
-    code, unhealthy = "up_model_missing", False
-
-
-class ContextFault(Fault):
-    """Too long for this model; only a larger context window helps. `rejection` is the upstream's own answer."""
-
-    code, unhealthy = "up_context_length", False
-
-    def __init__(self, rejection: UpstreamRejected) -> None:
-        super().__init__(self.code)
-        self.rejection = rejection
-
-
-class CallerFault(Fault):
-    """The caller's own mistake, as the upstream sees it: no other target is tried."""
-
-    code, unhealthy = "up_4xx", False
-
-    def __init__(self, rejection: UpstreamRejected) -> None:
-        super().__init__(self.code)
-        self.rejection = rejection

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass, field
 
 from gateway.core.call import Ask, Call, Caller
+from gateway.core.limits import Limit
 from gateway.core.route import Plan, Price, Target
 
 CLIENT_CLOSED_REQUEST = 499
@@ -53,7 +54,7 @@ class Record:
     """The one account of a call, filled while it runs and read by logs and metrics after it ended.
 
     Times are monotonic seconds; `code` is the error code the client saw or the reason a stream was cut;
-    `waited` are seconds spent on the client's upload and on backoff.
+    `waited` are seconds spent on the client's upload and on backoff; `limit` is what refused the call.
     """
 
     call: Call
@@ -66,6 +67,7 @@ class Record:
     status: int = 0
     outcome: Outcome | None = None
     code: str | None = None
+    limit: Limit | None = None
     first_byte: float | None = None
     ended: float = 0.0
     usage: Usage | None = None

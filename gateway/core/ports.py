@@ -4,11 +4,11 @@ Nothing here is subclassed by its implementations; mypy checks the fit where `ap
 """
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from gateway.core.call import Ask, Call
 from gateway.core.errors import Break
+from gateway.core.limits import Demand, Limits, Use, Verdict
 from gateway.core.outcome import Check, Record, Usage
 from gateway.core.route import Target
 
@@ -83,6 +83,9 @@ class Downstream(Protocol):
     def taken(self) -> int | None:
         """Bytes the client's socket has taken so far; None when nothing is waiting to be taken."""
 
+    def add_headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        """They go on the answer, whatever it will be."""
+
     async def drained(self) -> None:
         """Wait until the socket took everything. Raises ClientStalled after `write_timeout` without progress."""
 
@@ -134,26 +137,34 @@ class Upstreams(Protocol):
         """The answer with its first good event, or its whole body. Raises a Fault."""
 
 
-class Lease(Protocol):
-    """What a call holds from admission to its end.
+class Store(Protocol):
+    """Where limits are kept. What was admitted holds a lease until it is settled."""
 
-    Leaving the block gives it back without waiting, and settles with the Record's usage: None is no tokens.
-    """
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be decided on; without a shared store, always."""
 
-    headers: tuple[tuple[str, str], ...]
+    async def admit(self, demand: Demand) -> Verdict:
+        """One atomic step over all limits; charges everything or nothing. Raises LimiterUnavailable."""
 
-    def __enter__(self) -> Self: ...
+    def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
+        """The call ended: its lease is free, its reservation becomes what it really used. Never waits."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    async def use(self, key: str, limits: Limits, wall: float) -> Use:
+        """How it stands, charging nothing. Raises LimiterUnavailable."""
 
 
-class Admission(Protocol):
-    """Where limits are kept."""
+class StoreMeter(Protocol):
+    """Who measures a shared store."""
 
-    async def admit(self, record: Record) -> Lease:
-        """One atomic step over all limits of the record's caller. Raises a Refusal, which charges nothing."""
+    def trip(self, op: str, seconds: float) -> None:
+        """One round trip."""
+
+    def error(self, op: str, kind: str) -> None:
+        """`kind` is one of a closed set."""
+
+    def degraded(self, value: bool) -> None:
+        """Whether this process decides without the shared store."""
 
 
 class Prober(Protocol):

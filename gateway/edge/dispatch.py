@@ -45,28 +45,18 @@ class Route:
     """What is served at a URL. HEAD comes with GET; `for_operators`: 404 for everybody else, whatever the method."""
 
     method: str
-    handler: Callable[[Visit], Awaitable[None]]
+    handler: Callable[["Dispatch", Visit], Awaitable[None]]
     for_operators: bool = False
 
 
 class Dispatch:
     """The surface of one configuration; `render_metrics` gives the text that is scraped."""
 
-    def __init__(self, house: House, prober: Prober, render_metrics: Callable[[], bytes]) -> None:
+    def __init__(self, house: House, prober: Prober, render_metrics: Callable[[], Awaitable[bytes]]) -> None:
         self._house = house
         self._prober = prober
         self._render_metrics = render_metrics
         self._cors = Cors(house.config.server.cors_origins)
-        self._routes = {
-            "/v1/chat/completions": Route("POST", self._chat),
-            "/v1/embeddings": Route("POST", self._embeddings),
-            "/v1/models": Route("GET", self._models),
-            "/v1/key": Route("GET", self._key),
-            "/healthz": Route("GET", self._healthz),
-            "/readyz": Route("GET", self._readyz),
-            "/metrics": Route("GET", self._metrics, for_operators=True),
-            "/health/ai": Route("GET", self._health_ai, for_operators=True),
-        }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The one handler of the server: writes the answer itself."""
@@ -103,7 +93,7 @@ class Dispatch:
             ops.require_operator(visit.request, self._house.config.server)
         if visit.request.method == method or (method == "GET" and visit.request.method == "HEAD"):
             check_expectation(visit.request)
-            await route.handler(visit)
+            await route.handler(self, visit)
             return
         if visit.request.method == "OPTIONS" and (headers := self._cors.preflight(visit.request, f"{method}, OPTIONS")):
             visit.downstream.answer(204, headers, b"")
@@ -113,11 +103,11 @@ class Dispatch:
     def _find(self, request: web.BaseRequest) -> Route:
         """Raises UnknownUrl. The path is compared as sent first; only escapes of plain characters are undone."""
         raw = request.raw_path.partition("?")[0]
-        found = self._routes.get(raw)
+        found = ROUTES.get(raw)
         if found is None and "%" in raw and "%2f" not in raw.lower():
-            found = self._routes.get(urllib.parse.unquote(raw))
+            found = ROUTES.get(urllib.parse.unquote(raw))
         if found is None and raw.startswith(_MODEL_PREFIX) and len(raw) > len(_MODEL_PREFIX):
-            found = Route("GET", self._model)
+            found = Route("GET", Dispatch._model)
         if found is None:
             raise UnknownUrl
         return found
@@ -148,7 +138,9 @@ class Dispatch:
         visit.downstream.answer(200, JSON, listing.model(self._house.config.routes, self._caller(visit), name))
 
     async def _key(self, visit: Visit) -> None:
-        visit.downstream.answer(200, JSON, listing.key(self._caller(visit)))
+        caller = self._caller(visit)
+        use = await self._house.admission.use(caller)
+        visit.downstream.answer(200, JSON, listing.key(caller, use, time.time()))
 
     async def _healthz(self, visit: Visit) -> None:
         visit.downstream.answer(200, PLAIN, b"ok\n")
@@ -156,11 +148,25 @@ class Dispatch:
     async def _readyz(self, visit: Visit) -> None:
         if self._house.live.draining:
             visit.downstream.answer(503, PLAIN, b"draining\n")
+        elif not self._house.admission.ready:
+            visit.downstream.answer(503, PLAIN, b"limiter unavailable\n")
         else:
             visit.downstream.answer(200, PLAIN, b"ready\n")
 
     async def _metrics(self, visit: Visit) -> None:
-        visit.downstream.answer(200, METRICS, self._render_metrics())
+        visit.downstream.answer(200, METRICS, await self._render_metrics())
 
     async def _health_ai(self, visit: Visit) -> None:
         visit.downstream.answer(200, JSON, ops.report(await self._prober.check()))
+
+
+ROUTES = {
+    "/v1/chat/completions": Route("POST", Dispatch._chat),
+    "/v1/embeddings": Route("POST", Dispatch._embeddings),
+    "/v1/models": Route("GET", Dispatch._models),
+    "/v1/key": Route("GET", Dispatch._key),
+    "/healthz": Route("GET", Dispatch._healthz),
+    "/readyz": Route("GET", Dispatch._readyz),
+    "/metrics": Route("GET", Dispatch._metrics, for_operators=True),
+    "/health/ai": Route("GET", Dispatch._health_ai, for_operators=True),
+}

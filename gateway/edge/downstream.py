@@ -97,6 +97,9 @@ class HttpDownstream:
 
     # Backpressure
 
+    def add_headers(self, headers: Headers) -> None:
+        self.extra = (*self.extra, *headers)
+
     def attach(self, reader: Reader | None) -> None:
         self._reader = reader
 

@@ -1,11 +1,13 @@
 """What a key may use: `/v1/models`, `/v1/models/{id}` and `/v1/key`."""
 
 import time
+from datetime import UTC, datetime
 
 import msgspec
 
 from gateway.core.call import Caller
 from gateway.core.errors import ModelNotFound
+from gateway.core.limits import Limits, Rate, Use
 from gateway.core.route import Routes
 from gateway.flow.plan import is_allowed, listed
 from gateway.wire.headers import is_name
@@ -29,18 +31,55 @@ def model(routes: Routes, caller: Caller, name: str) -> bytes:
     return msgspec.json.encode(_model(name, owner))
 
 
-def key(caller: Caller) -> bytes:
-    """The caller's own name and limits; never the key, nor its hash."""
-    expires = None if caller.expires is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(caller.expires))
+def key(caller: Caller, use: Use, wall: float) -> bytes:
+    """The caller's own name and limits, and how far they are used; never the key, nor its hash."""
     return msgspec.json.encode(
         {
             "object": "key",
             "name": caller.name,
             "models": list(caller.models),
-            "limits": caller.limits,
-            "expires": expires,
+            "expires": None if caller.expires is None else _moment(datetime.fromtimestamp(caller.expires, UTC)),
+            "limits": None if caller.limits is None else _limits(caller.limits, use, wall),
         }
     )
+
+
+def _limits(limits: Limits, use: Use, wall: float) -> dict[str, object]:
+    """What has no limit is left out."""
+    told: dict[str, object] = {"name": limits.name}
+    if limits.requests is not None:
+        told["requests_per_minute"] = _rate(limits.requests, use.requests)
+    if limits.tokens is not None:
+        told["tokens_per_minute"] = _rate(limits.tokens, use.tokens)
+    if limits.streams is not None:
+        left = max(0, limits.streams - use.streams)
+        told["concurrent_streams"] = {"limit": limits.streams, "used": use.streams, "remaining": left}
+    if limits.budget is not None:
+        budget = limits.budget
+        told["budget"] = {
+            "limit_usd": budget.micro_usd / 1e6,
+            "spent_usd": use.micro_usd / 1e6,
+            "remaining_usd": max(0, budget.micro_usd - use.micro_usd) / 1e6,
+            "period": budget.period.value,
+            "resets": _moment(budget.period.ends(wall)),
+        }
+    return told
+
+
+def _rate(rate: Rate, debt: int) -> dict[str, int | float]:
+    """`reset_seconds` is the time until the bucket is full."""
+    left = rate.left(debt)
+    return {
+        "limit": rate.per_minute,
+        "burst": rate.burst,
+        "used": rate.burst - left,
+        "remaining": left,
+        "reset_seconds": debt / 1e6,
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _model(name: str, owner: str) -> dict[str, str | int]:

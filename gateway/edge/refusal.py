@@ -1,10 +1,6 @@
 """Refusals as answers: OpenAI's error shape, the request's id, and a closed connection where the body was not read."""
 
-from gateway.core.errors import (
-    InvalidApiKey,
-    MissingApiKey,
-    Refusal,
-)
+from gateway.core.errors import InvalidApiKey, MissingApiKey, Refusal
 from gateway.edge.downstream import HttpDownstream
 from gateway.wire.errors import error_body
 

@@ -43,12 +43,16 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class ClientConnection(web.RequestHandler):
-    """One client's connection. `downstream` is the last answer, `answered` counts them."""
+    """One client's connection. `downstream` is the last answer, `answered` counts them.
+
+    `since` (the timers' seconds) is when it became idle, if it is.
+    """
 
     def __init__(self, server: "GatewayServer", settings: ServerSettings, timers: Timers, **options: Any) -> None:
         super().__init__(server, **options)
         self.downstream: HttpDownstream | None = None
         self.answered = 0
+        self.since = timers.now
         self._settings = settings
         self._timers = timers
         self._head_timer: Timer | None = None
@@ -77,7 +81,7 @@ class ClientConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._is_idle():
+        if not self.is_idle():
             self._head_arrived()
         elif data and self._head_timer is None:
             self._await_head()
@@ -92,12 +96,17 @@ class ClientConnection(web.RequestHandler):
         if self.downstream is not None:
             self.downstream.resume_writing()
 
-    def _is_idle(self) -> bool:
+    def count_answer(self) -> None:
+        self.answered += 1
+        self.since = self._timers.now
+
+    def is_idle(self) -> bool:
         """Whether every request so far was answered: after some data, the head of the next is on its way."""
         return self.answered == self._request_count
 
     def _await_head(self) -> None:
-        self._head_timer = self._timers.at(self._timers.now + self._settings.header_timeout, self._head_late)
+        self.since = self._timers.now
+        self._head_timer = self._timers.at(self.since + self._settings.header_timeout, self._head_late)
 
     def _head_arrived(self) -> None:
         if self._head_timer is not None:
@@ -106,7 +115,7 @@ class ClientConnection(web.RequestHandler):
 
     def _head_late(self) -> None:
         self._head_timer = None
-        if self._is_idle():
+        if self.is_idle():
             self.force_close()
 
     def handle_error(
@@ -137,10 +146,7 @@ def _parse_refusal(exc: BaseException | None) -> Refusal:
 
 
 class GatewayServer(web.Server):
-    """Makes our connections. aiohttp would drop every option for one that it does not know; this raises instead.
-
-    `handler` may be swapped: calls under way stay with the one they began with.
-    """
+    """Makes our connections. aiohttp would drop every option for one that it does not know; this raises instead."""
 
     def __init__(self, handler: Handler, settings: ServerSettings, timers: Timers, logger: logging.Logger) -> None:
         super().__init__(
@@ -159,14 +165,35 @@ class GatewayServer(web.Server):
         self._settings = settings
         self._timers = timers
 
+    def take(self, handler: Handler, settings: ServerSettings) -> None:
+        """`handler` for requests from now on, `settings` for connections from now on; those under way keep theirs."""
+        self._kwargs["keepalive_timeout"] = settings.keepalive_timeout
+        self._settings = settings
+        self.handler = handler
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self.handler(request)
         finally:
-            cast(ClientConnection, request.protocol).answered += 1
+            cast(ClientConnection, request.protocol).count_answer()
 
     def __call__(self) -> ClientConnection:
         return ClientConnection(self, self._settings, self._timers, loop=self._loop, **self._kwargs)
+
+    def close_after_answers(self) -> None:
+        """Calls under way whose head is not out yet say `Connection: close`, as all new ones do while draining."""
+        for connection in self._clients():
+            if connection.downstream is not None and not connection.downstream.begun:
+                connection.downstream.keep_alive = False
+
+    def close_idle(self, since: float) -> None:
+        """Close those that no request has come on since then (in the timers' seconds)."""
+        for connection in self._clients():
+            if connection.is_idle() and connection.since <= since:
+                connection.force_close()
+
+    def _clients(self) -> list[ClientConnection]:
+        return cast(list[ClientConnection], self.connections)
 
     def verify(self) -> None:
         """Raises RuntimeError if aiohttp does not run as it was told to."""

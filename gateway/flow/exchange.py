@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from gateway.core.call import Call
 from gateway.core.clock import Clock
 from gateway.core.outcome import Record
-from gateway.core.ports import Admission, Downstream, Upload
+from gateway.core.ports import Downstream, Upload
 from gateway.core.settings import Config
 from gateway.flow.account import Account
-from gateway.flow.admit import admit
+from gateway.flow.admit import Admission
 from gateway.flow.authenticate import authorize, identify
 from gateway.flow.fallback import Fallback
 from gateway.flow.pipe import Piping
@@ -44,8 +44,8 @@ async def exchange(call: Call, upload: Upload, downstream: Downstream, house: Ho
         authorize(record.caller, time.time())
         record.ask = ask = read_ask(await _receive(upload, record, house.clock), call, house.config.routes.upstreams)
         record.plan = house.planner.plan(call, ask, record.caller, house.clock())
-        with await admit(record, house.admission) as lease, await house.fallback.run(record) as served:
-            await house.piping.run(served.answer, downstream, record, lease, live_call)
+        with await house.admission.admit(record, downstream), await house.fallback.run(record) as served:
+            await house.piping.run(served.answer, downstream, record, live_call)
 
 
 async def _receive(upload: Upload, record: Record, clock: Clock) -> bytes:

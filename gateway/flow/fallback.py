@@ -6,19 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from gateway.core.clock import Clock
-from gateway.core.errors import (
-    AuthFault,
-    CallerFault,
-    ContextFault,
-    Failed,
-    Fault,
-    ModelMissingFault,
-    NoAvailableUpstream,
-    Refusal,
-    TimeoutFault,
-    UpstreamRateLimited,
-    UpstreamRejected,
-)
+from gateway.core.errors import Failed, NoAvailableUpstream, Refusal, UpstreamRateLimited, UpstreamRejected
+from gateway.core.fault import AuthFault, CallerFault, ContextFault, Fault, ModelMissingFault, TimeoutFault
 from gateway.core.outcome import AttemptResult, Outcome, Record
 from gateway.core.ports import Answer, Upstreams
 from gateway.core.route import Target

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gateway.core.clock import Clock, Timer, Timers
 from gateway.core.errors import Break, ClientStalled, StreamFailed, StreamInterrupted, StreamTimeout
 from gateway.core.outcome import Outcome, Record, Usage
-from gateway.core.ports import Answer, Downstream, Lease, Scanner
+from gateway.core.ports import Answer, Downstream, Scanner
 from gateway.core.settings import ServerSettings
 from gateway.state.live import Live, LiveCall
 from gateway.wire.errors import error_event
@@ -34,11 +34,11 @@ class Piping:
         self._live = live
         self._clock = clock
 
-    async def run(self, answer: Answer, downstream: Downstream, record: Record, lease: Lease, call: LiveCall) -> None:
+    async def run(self, answer: Answer, downstream: Downstream, record: Record, call: LiveCall) -> None:
         """Sends the answer, and fills the Record with what became of it. Raises a Break."""
         record.first_byte = self._clock()
         record.status = 200
-        headers = (*_decision(record, answer), *lease.headers)
+        headers = _decision(record, answer)
         if answer.scanner is None and answer.complete:
             await self._send_whole(answer, downstream, record, headers)
             return

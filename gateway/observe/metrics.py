@@ -2,35 +2,49 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import __version__
 from gateway.core.outcome import Outcome, Record, Usage
+from gateway.core.route import Target
+from gateway.observe.multiprocess import VERSIONS, make_restarts, render
 
 DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
 FIRST_TOKEN = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 30, 60)
 PER_TOKEN = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05)
+STORE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 MAX_RETRIES_SHOWN = 5
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+PREFIX = "gateway_"
+
 _TARGET = ("route", "model", "upstream")
+
+OfAll = Literal["livemax", "livemin", "livesum"]
 
 
 class Metrics:
-    """All metrics of a process; `observe` is the reader of Records."""
+    """All metrics of a process; `observe` is the reader of Records. Fits `ports.StoreMeter`.
 
-    def __init__(self) -> None:
+    `shared` is the folder where the workers of a supervisor keep their values (see `multiprocess`).
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self.shared = shared
         self.registry = CollectorRegistry()
+        self._version: str | None = None
         self._children: dict[tuple[object, ...], Any] = {}
         self._dropped = 0
         self._declare_calls()
         self._declare_upstreams_and_usage()
+        self._declare_store()
         self._declare_process()
 
     def _declare_calls(self) -> None:
@@ -47,7 +61,11 @@ class Metrics:
         )
         self.disconnects = self._counter("client_disconnects", "Clients that left before the end.", "phase")
         self.retries = self._counter("client_retries", "Calls that an SDK said were retries, by which one.", "count")
-        self.active_streams = self._gauge("active_streams", "Streams under way.", "model")
+        self.broken = self._counter(
+            "broken_streams", "Streams that ended badly after their first byte.", "model", "upstream", "reason"
+        )
+        self.refusals = self._counter("refusals", "Calls that a limit refused.", "limit")
+        self.active_streams = self._gauge("active_streams", "Streams under way.", "model", of_all="livesum")
 
     def _declare_upstreams_and_usage(self) -> None:
         self.attempts = self._counter("attempts", "Attempts by what became of them.", "model", "upstream", "outcome")
@@ -60,34 +78,63 @@ class Metrics:
         )
         self.cost = self._counter("cost_usd", "What the tokens cost by the configured prices.", "key", "model")
 
+    def _declare_store(self) -> None:
+        self.store_seconds = self._histogram("store_seconds", "Round trips to the shared store.", STORE, "op")
+        self.store_errors = self._counter("store_errors", "What the shared store failed to do.", "op", "kind")
+        self.store_degraded = self._gauge("store_degraded", "1 while limits are kept without the shared store.")
+
     def _declare_process(self) -> None:
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the loop's tick came.", LAG)
         self.log_lines_dropped = self._counter("log_lines_dropped", "Log lines that were not written.")
-        self.reload_successful = self._gauge("config_last_reload_successful", "1 if the file was valid when last read.")
+        self.reload_successful = self._gauge(
+            "config_last_reload_successful", "1 if the file was valid when last read.", of_all="livemin"
+        )
         self.reload_timestamp = self._gauge("config_last_reload_timestamp_seconds", "When the configuration was taken.")
-        self.config_version = self._gauge("config_version_info", "The configuration in use.", "version")
+        self.config_version = self._gauge(VERSIONS.removeprefix(PREFIX), "The configuration in use.", "version")
+        self.worker_restarts = make_restarts(self.registry)
         self.build = self._gauge("build_info", "The gateway's version.", "version")
         self.build.labels(__version__).set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"gateway_{name}", text, labels, registry=self.registry)
+        return Counter(PREFIX + name, text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"gateway_{name}", text, labels, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str, of_all: OfAll = "livemax") -> Gauge:
+        """`of_all`: what it is for all workers together."""
+        return Gauge(PREFIX + name, text, labels, registry=self.registry, multiprocess_mode=of_all)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"gateway_{name}", text, labels, registry=self.registry, buckets=buckets)
+        return Histogram(PREFIX + name, text, labels, registry=self.registry, buckets=buckets)
 
     def config_taken(self, version: str) -> None:
-        self.config_version.clear()
+        """States of targets are set at each scrape: those of targets that are gone are forgotten here."""
+        for key in [key for key in self._children if key[0] is self.target_state]:
+            self._children.pop(key).set(0)
+        if self._version is not None:
+            self.config_version.labels(self._version).set(0)
+        if self.shared is None:
+            self.target_state.clear()
+            self.config_version.clear()
         self.config_version.labels(version).set(1)
+        self._version = version
         self.reload_successful.set(1)
         self.reload_timestamp.set(time.time())
+
+    def config_refused(self) -> None:
+        self.reload_successful.set(0)
 
     def count_dropped(self, lines: int) -> None:
         """`lines` is the total so far."""
         self.log_lines_dropped.inc(lines - self._dropped)
         self._dropped = lines
+
+    def trip(self, op: str, seconds: float) -> None:
+        self._child(self.store_seconds, op).observe(seconds)
+
+    def error(self, op: str, kind: str) -> None:
+        self._child(self.store_errors, op, kind).inc()
+
+    def degraded(self, value: bool) -> None:
+        self.store_degraded.set(value)
 
     def observe(self, record: Record) -> None:
         call = record.call
@@ -97,8 +144,7 @@ class Metrics:
         self._child(self.requests, *labels, str(record.status), stream).inc()
         if call.retry_count:
             self._child(self.retries, str(min(call.retry_count, MAX_RETRIES_SHOWN))).inc()
-        if record.outcome is Outcome.CLIENT_GONE:
-            self._child(self.disconnects, "before" if record.first_byte is None else "after").inc()
+        self._observe_ending(record, target)
         self._observe_attempts(record)
         if target is None:
             return
@@ -115,6 +161,14 @@ class Metrics:
             cost = record.usage.cost_usd(target.model.price)
             if cost:
                 self._child(self.cost, record.caller.name, target.model.name).inc(cost)
+
+    def _observe_ending(self, record: Record, target: Target | None) -> None:
+        if record.limit is not None:
+            self._child(self.refusals, record.limit.value).inc()
+        elif record.outcome is Outcome.CLIENT_GONE:
+            self._child(self.disconnects, "before" if record.first_byte is None else "after").inc()
+        elif record.outcome is Outcome.BROKEN and target is not None and record.code is not None:
+            self._child(self.broken, *target.key, record.code).inc()
 
     def _observe_attempts(self, record: Record) -> None:
         for attempt in record.attempts:
@@ -137,10 +191,13 @@ class Metrics:
             child = self._children[key] = metric.labels(*labels)
         return child
 
-    def render(self, streams: Mapping[str, int], states: Mapping[tuple[str, str], int]) -> bytes:
-        """The text that is scraped; the two gauges are of this moment."""
+    def refresh(self, streams: Mapping[str, int], states: Mapping[tuple[str, str], int]) -> None:
+        """The gauges of the moment: streams under way by model, states by model and upstream."""
         for model, count in streams.items():
             self._child(self.active_streams, model).set(count)
         for key, state in states.items():
             self._child(self.target_state, *key).set(state)
-        return generate_latest(self.registry)
+
+    def render(self) -> bytes:
+        """The text that is scraped, for all workers. It takes milliseconds: not for the loop; any thread may."""
+        return generate_latest(self.registry) if self.shared is None else render(self.shared)

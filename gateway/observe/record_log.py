@@ -31,6 +31,7 @@ def fields(record: Record) -> dict[str, object]:
         "status": record.status,
         "outcome": record.outcome.value if record.outcome else None,
         "code": record.code,
+        "limit": record.limit.value if record.limit else None,
         "first_byte_ms": _ms(record.first_byte - call.started) if record.first_byte is not None else None,
         "total_ms": _ms(record.ended - call.started),
         "retry_count": call.retry_count,

@@ -19,7 +19,9 @@ class LiveCall:
 
 
 class Live:
-    """`draining`: no new calls are wanted. `cut_off`: those still under way are being ended."""
+    """`draining`: no new calls are wanted; they are served, and are their connections' last.
+    `cut_off`: those still under way are being ended.
+    """
 
     def __init__(self) -> None:
         self.draining = False

@@ -5,7 +5,7 @@ import re
 import time
 
 from gateway.core.clock import Timers
-from gateway.core.errors import EmptyFault, Fault, ProtocolFault, RateLimitFault, ResetFault, TimeoutFault
+from gateway.core.fault import EmptyFault, Fault, ProtocolFault, RateLimitFault, ResetFault, TimeoutFault
 from gateway.core.outcome import Usage
 from gateway.core.ports import Receiver, Scanner
 from gateway.core.route import Target

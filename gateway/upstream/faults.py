@@ -1,6 +1,6 @@
 """The one table from what sockets and TLS raise to faults of an attempt."""
 
-from gateway.core.errors import ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
+from gateway.core.fault import ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
 
 # Looked up in order: a TimeoutError is an OSError (as is what TLS raises), a UnicodeError a ValueError.
 CONNECT_FAULTS: tuple[tuple[type[BaseException], type[Fault]], ...] = (

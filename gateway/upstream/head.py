@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from gateway.core.errors import ProtocolFault
+from gateway.core.fault import ProtocolFault
 from gateway.wire.framing import Body, ChunkedBody, CloseBody, LengthBody
 
 MAX_BYTES = 64 * 1024

@@ -6,7 +6,7 @@ import ssl
 from collections import deque
 
 from gateway.core.clock import Timer, Timers
-from gateway.core.errors import BusyFault
+from gateway.core.fault import BusyFault
 from gateway.core.route import Upstream
 from gateway.upstream.connection import Connection
 from gateway.upstream.faults import CONNECT_FAULTS, connect_fault
@@ -129,7 +129,10 @@ class Pool:
         self._expiry = self._timers.at(self._idle[0][1], self._expire) if self._idle else None
 
     def close(self) -> None:
-        """Close what is idle now, and what is busy as soon as it is done with."""
+        """Close what is idle now, and what is busy as soon as it is done with; what is taken later is not kept."""
         self._closed = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
         while self._idle:
             self._idle.pop()[0].close()

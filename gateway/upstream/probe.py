@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from gateway.core.errors import Fault, TimeoutFault
+from gateway.core.fault import Fault, TimeoutFault
 from gateway.core.outcome import Check
 from gateway.core.route import Upstream
 from gateway.upstream.connection import Connection

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gateway.core.call import Ask, Call, Endpoint
 from gateway.core.clock import Timers
-from gateway.core.errors import ConnectFault, ResetFault
+from gateway.core.fault import ConnectFault, ResetFault
 from gateway.core.route import Target, Upstream
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.pool import Pool
@@ -16,13 +16,19 @@ REPLAY_WITHIN = 1.0
 
 
 class Sender:
-    """The pools of one configuration's upstreams, and the request heads that never change. Fits `ports.Upstreams`."""
+    """The pools of one configuration's upstreams, and the request heads that never change. Fits `ports.Upstreams`.
 
-    def __init__(self, upstreams: Mapping[str, Upstream], timers: Timers) -> None:
+    It shares with the sender `before` it, if there is one, the pools of upstreams that are the same.
+    """
+
+    def __init__(self, upstreams: Mapping[str, Upstream], timers: Timers, before: "Sender | None" = None) -> None:
         self._timers = timers
         usable = [upstream for upstream in upstreams.values() if upstream.left_out is None]
-        tls = ssl.create_default_context() if any(upstream.tls for upstream in usable) else None
-        self.pools = {upstream.name: Pool(upstream, timers, tls) for upstream in usable}
+        self._tls: ssl.SSLContext | None = before._tls if before else None
+        if self._tls is None and any(upstream.tls for upstream in usable):
+            self._tls = ssl.create_default_context()
+        there: Mapping[str, Pool] = before.pools if before else {}
+        self.pools: Mapping[str, Pool] = {upstream.name: self._pool(upstream, there) for upstream in usable}
         self._heads = {
             (upstream.name, endpoint): _head(upstream, DIALECTS[upstream.dialect], endpoint)
             for upstream in usable
@@ -31,6 +37,10 @@ class Sender:
         self._own_headers = {
             upstream.name: frozenset(name.lower().encode() for name, _ in upstream.headers) for upstream in usable
         }
+
+    def _pool(self, upstream: Upstream, there: Mapping[str, Pool]) -> Pool:
+        pool = there.get(upstream.name)
+        return pool if pool and pool.upstream == upstream else Pool(upstream, self._timers, self._tls)
 
     async def attempt(self, target: Target, call: Call, ask: Ask, deadline: float) -> Attempt:
         """A kept connection may be closed under the request: then it is sent once more, on a fresh one."""
@@ -68,10 +78,14 @@ class Sender:
         passed = b"".join([b"%b: %b\r\n" % header for header in call.forward if header[0] not in own])
         return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
 
-    def close(self) -> None:
-        """Let go of idle connections; busy ones close when they are done with."""
-        for pool in self.pools.values():
-            pool.close()
+    def close(self, after: "Sender | None" = None) -> None:
+        """Let go of idle connections, but of those in pools that the sender `after` this one shares.
+
+        Busy ones close when they are done with. It can still send, for calls under way.
+        """
+        for name, pool in self.pools.items():
+            if after is None or after.pools.get(name) is not pool:
+                pool.close()
 
 
 def _head(upstream: Upstream, dialect: Dialect, endpoint: Endpoint) -> bytes:

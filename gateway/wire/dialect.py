@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from gateway.core.call import Ask, Endpoint
-from gateway.core.errors import Fault
+from gateway.core.fault import Fault
 from gateway.core.outcome import Usage
 from gateway.core.ports import Scanner
 from gateway.core.route import Target, Upstream

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.core.call import Ask, Endpoint
-from gateway.core.errors import (
+from gateway.core.errors import Refusal, UpstreamRejected
+from gateway.core.fault import (
     AuthFault,
     CallerFault,
     ContextFault,
@@ -14,9 +15,7 @@ from gateway.core.errors import (
     ModelMissingFault,
     ProtocolFault,
     RateLimitFault,
-    Refusal,
     StatusFault,
-    UpstreamRejected,
 )
 from gateway.core.outcome import Usage
 from gateway.core.route import Target, Upstream

@@ -46,11 +46,14 @@ def test_secrets_are_read_where_they_may_be(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "token").write_text("t0ken\n")
     token = f"file:{tmp_path}/token"
+    (tmp_path / "redis").write_text("redis://:pw@h/1\n")
     text = written(
         upstreams=f"{{u: {{base_url: http://u, api_key: '{token}', headers: {{x: '${{F}}'}}}}}}",
         keys=f"[{{name: k, key: 'file:{tmp_path}/key'}}]",
+        more=f"store: {{url: 'file:{tmp_path}/redis'}}",
     )
     config = parse(text.encode(), "f", {"F": token})
+    assert config.store.url == "redis://:pw@h/1"
     assert config.routes.upstreams["u"].api_key == "t0ken"
     assert config.routes.upstreams["u"].headers == (("x", "t0ken"),)
     plain = parse(written(models=MODELS).encode(), "f", {})

@@ -66,8 +66,9 @@ def test_the_example_has_no_warning_when_all_is_set() -> None:
 
 def test_the_example_shows_the_defaults() -> None:
     shown = load(EXAMPLE, {"GATEWAY_API_KEY": KEY})
-    assert shown.server == parse(written().encode(), "f", {}).server
-    plain = parse(written().encode(), "f", {}).routes.models["m"]
+    unsaid = parse(written().encode(), "f", {})
+    assert (shown.server, shown.store) == (unsaid.server, unsaid.store)
+    plain = unsaid.routes.models["m"]
     haiku = shown.routes.models["claude-haiku-4-5"]
     for name in ("first_byte_timeout", "idle_timeout", "timeout", "max_retries", "weight", "kind"):
         assert getattr(haiku, name) == getattr(plain, name)

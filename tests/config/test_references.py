@@ -1,6 +1,6 @@
 import pytest
 
-from tests.config.files import faults_of, written
+from tests.config.files import KEY, faults_of, written
 
 MODELS = '{m: {upstream: u}, n: {upstream: u}, "w/*": {upstream: u}}'
 
@@ -88,6 +88,16 @@ def also(more: str) -> str:
             id="circle",
         ),
         pytest.param(also("aliases: {a: a}"), "f:4:14 aliases.a: goes in a circle: a -> a", id="alias of itself"),
+        pytest.param(
+            also("limits: {pro: {concurrent_streams: 1}}").replace(f"key: {KEY}", f"key: {KEY}, limits: por"),
+            "f:3:57 keys[0].limits: there are no limits 'por' (did you mean 'pro'?)",
+            id="limits",
+        ),
+        pytest.param(
+            also("").replace(f"key: {KEY}", f"key: {KEY}, limits: sk-live"),
+            "f:3:57 keys[0].limits: there are no limits '?'",
+            id="a secret for limits",
+        ),
         pytest.param(
             also("tiers: {m: [n]}"), "f:4:9 tiers.m: 'm' is already the name of a model, on line 2", id="tier and model"
         ),

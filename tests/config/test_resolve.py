@@ -1,13 +1,16 @@
 import dataclasses
 import hashlib
+import os
 from datetime import UTC, datetime
 
 import pytest
 
 from gateway.config.load import parse
+from gateway.config.resolve import resolved_workers
 from gateway.core.call import Caller, Endpoint
+from gateway.core.limits import Budget, Limits, Period, Rate
 from gateway.core.route import Price
-from gateway.core.settings import Config
+from gateway.core.settings import Config, OnError, StoreSettings
 from tests.config.files import KEY, UPSTREAMS, written
 
 DIGEST = hashlib.sha256(KEY.encode())
@@ -62,14 +65,80 @@ def test_callers_are_found_by_the_digest_of_their_key() -> None:
     config = loaded(
         written(
             keys=f"[{{name: a, key: {KEY}, models: [m, 'w*'], limits: pro, expires: 2027-01-31}}, "
-            f"{{name: b, sha256: {'AB' * 32}, disabled: true}}]"
+            f"{{name: b, sha256: {'AB' * 32}, disabled: true}}]",
+            more="limits: {pro: {concurrent_streams: 5}}",
         )
     )
     expires = datetime(2027, 1, 31, tzinfo=UTC).timestamp()
     assert dict(config.callers) == {
-        DIGEST.digest(): Caller(DIGEST.hexdigest()[:16], "a", ("m", "w*"), "pro", expires),
+        DIGEST.digest(): Caller(DIGEST.hexdigest()[:16], "a", ("m", "w*"), Limits("pro", streams=5), expires),
         bytes.fromhex("ab" * 32): Caller("ab" * 8, "b", ("*",), disabled=True),
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits"),
+    [
+        pytest.param("requests_per_minute: 60", Limits("l", requests=Rate(60, 60)), id="requests"),
+        pytest.param(
+            "requests_per_minute: 60, request_burst: 5", Limits("l", requests=Rate(60, 5)), id="request burst"
+        ),
+        pytest.param("tokens_per_minute: 900", Limits("l", tokens=Rate(900, 900)), id="tokens"),
+        pytest.param(
+            "tokens_per_minute: 900, token_burst: 1000", Limits("l", tokens=Rate(900, 1000)), id="token burst"
+        ),
+        pytest.param("concurrent_streams: 7", Limits("l", streams=7), id="streams"),
+        pytest.param('concurrent_streams: "${N:-7}"', Limits("l", streams=7), id="a variable"),
+        pytest.param(
+            "budget: {usd: 500, period: month}", Limits("l", budget=Budget(500_000_000, Period.MONTH)), id="budget"
+        ),
+        pytest.param(
+            'budget: {usd: "${USD:-0.000001}", period: "${P:-day}"}',
+            Limits("l", budget=Budget(1, Period.DAY)),
+            id="smallest budget",
+        ),
+        pytest.param(
+            "budget: {usd: 999999999.999999, period: week}",
+            Limits("l", budget=Budget(999_999_999_999_999, Period.WEEK)),
+            id="largest budget",
+        ),
+    ],
+)
+def test_a_caller_has_the_limits_that_its_key_names(fields: str, limits: Limits) -> None:
+    config = loaded(
+        written(
+            models="{m: {upstream: u, price: {input: 1}}}",
+            keys=f"[{{name: a, key: {KEY}, limits: l}}, {{name: b, sha256: {'ab' * 32}}}]",
+            more=f"limits: {{l: {{{fields}}}, other: {{concurrent_streams: 1}}}}",
+        )
+    )
+    assert [caller.limits for caller in config.callers.values()] == [limits, None]
+    assert config.warnings == ()
+
+
+def test_the_store_gets_what_the_file_says() -> None:
+    config = loaded(
+        written(
+            more="server: {workers: 3, drain_timeout: 0}\n"
+            "store: {url: '${REDIS_URL}', on_error: '${E:-deny}', replicas: 2, timeout: 50ms, lease_ttl: 5s}"
+        ),
+        REDIS_URL="redis://u:p@h:1/2",
+    )
+    assert config.store == StoreSettings("redis://u:p@h:1/2", OnError.DENY, 2, 0.05, 5.0)
+    assert (config.server.workers, config.server.drain_timeout) == (3, 0.0)
+    assert "u:p" not in repr(config)
+
+
+def test_what_is_not_said_of_the_store_is_the_default() -> None:
+    config = loaded(written())
+    assert config.store == StoreSettings()
+    assert (config.server.workers, config.server.drain_timeout) == (1, 300.0)
+
+
+def test_workers_may_be_one_per_core() -> None:
+    config = loaded(written(more="server: {workers: auto}\nstore: {url: redis://h}"))
+    assert config.server.workers == len(os.sched_getaffinity(0))
+    assert [resolved_workers("auto", 8), resolved_workers("auto", 999), resolved_workers(3, 8)] == [8, 256, 3]
 
 
 def test_a_tier_whose_upstreams_are_all_left_out_is_a_warning() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.config.files import KEY, faults_of, written
 
+ALONE = "must be 1 as long as store.url is memory://, which no two processes share: use redis://"
 DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
 
 
@@ -51,6 +52,47 @@ def headers(names: str, fields: str = "") -> str:
             id="all upstreams left out",
         ),
         pytest.param(
+            written(more="limits:\n  l: {}"),
+            ["f:5:6 limits.l: limits nothing (a key without limits says so by having none)"],
+            id="limits nothing",
+        ),
+        pytest.param(
+            written(more="limits: {l: {tokens_per_minute: 9, request_burst: 5}}"),
+            ["f:4:51 limits.l.request_burst: needs requests_per_minute: it is how much of that comes at once"],
+            id="burst without its rate",
+        ),
+        pytest.param(
+            written(more="limits: {l: {token_burst: 5}}"),
+            ["f:4:27 limits.l.token_burst: needs tokens_per_minute: it is how much of that comes at once"],
+            id="nothing but a burst",
+        ),
+        pytest.param(
+            written(more="server: {workers: 2}"), [f"f:4:19 server.workers: {ALONE}"], id="workers by default in memory"
+        ),
+        pytest.param(
+            written(more='server: {workers: auto}\nstore: {url: "memory://"}'),
+            [f"f:4:19 server.workers: {ALONE}"],
+            id="workers of any number in memory",
+        ),
+        pytest.param(
+            written(more='server: {workers: "${W:-4}"}'),
+            [f"f:4:19 server.workers: {ALONE}"],
+            id="workers by a variable",
+        ),
+        pytest.param(
+            written(more="store: {replicas: 2}"), [f"f:4:19 store.replicas: {ALONE}"], id="replicas in memory"
+        ),
+        pytest.param(
+            written(more='server: {workers: 4}\nstore: {url: "${REDIS_URL}"}'),
+            ["f:5:14 store.url: the environment variable REDIS_URL is not set"],
+            id="store's variable not set",
+        ),
+        pytest.param(
+            written(more='store: {url: "${REDIS_URL:-}"}'),
+            ["f:4:14 store.url: must be memory://, redis://host or rediss://host"],
+            id="store's variable set to nothing",
+        ),
+        pytest.param(
             headers("{Authorization: x}", "api_key: y, "),
             ["f:1:59 upstreams.u.headers.Authorization: is what api_key sets: use one of them"],
             id="authorization twice",
@@ -68,3 +110,9 @@ def test_fields_that_contradict_one_another_are_faults(text: str, faults: list[s
 
 def test_authorization_may_be_a_header_where_there_is_no_api_key() -> None:
     assert faults_of(headers("{Authorization: Basic eA}")) == []
+
+
+@pytest.mark.parametrize("workers", ["4", "auto"])
+def test_workers_and_replicas_may_share_a_redis(workers: str) -> None:
+    text = written(more=f"server: {{workers: {workers}}}\nstore: {{url: '${{REDIS_URL}}', replicas: 3}}")
+    assert faults_of(text, {"REDIS_URL": "rediss://:pw@redis/1"}) == []

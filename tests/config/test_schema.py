@@ -68,6 +68,9 @@ def test_what_loads_is_valid_by_the_schema(text: str) -> None:
     [
         "server: {listen: '${A}', max_body_bytes: '${A}', body_timeout: '${A:-5s}', keep_alive_interval: '${A}'}",
         "server: {metrics_allow: ['${A}'], cors_origins: ['https://${A}']}",
+        "server: {workers: '${A}', drain_timeout: '${A}'}",
+        "store: {url: '${A}', on_error: '${A}', replicas: '${A}', timeout: '${A}', lease_ttl: '${A}'}",
+        "limits: {l: {requests_per_minute: '${A}', token_burst: '${A}', budget: {usd: '${A}', period: '${A}'}}}",
         "model_defaults: {max_retries: '${A}'}",
         "upstreams: {u: {base_url: 'https://${A}/v1', dialect: '${A}', stream_usage: '${A}', max_connections: '${A}'}}",
         "models: {m: {upstream: '${A}', kind: '${A}', weight: '${A}', price: {input: '${A}'}, context_window: '${A}'}}",
@@ -90,6 +93,10 @@ def test_a_variable_is_valid_in_every_field(field: str) -> None:
         "tiers: {t: []}",
         "tiers: {t: [5]}",
         "aliases: {a b: m}",
+        "server: {workers: many}",
+        "store: {url: 'unix:///run/redis.sock'}",
+        "limits: {l: {requests_per_minute: 0}}",
+        "limits: {l: {budget: {usd: 5}}}",
     ],
 )
 def test_editors_see_what_is_wrong_with_a_field(more: str) -> None:

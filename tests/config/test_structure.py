@@ -322,11 +322,14 @@ BAD_VALUES = (
 PLACES = {
     "FileSpec": "%s",
     "ServerSpec": "server: {%s}",
+    "StoreSpec": "store: {%s}",
     "UpstreamSpec": "upstreams: {v: {%s}}",
     "ModelDefaultsSpec": "model_defaults: {%s}",
     "ModelSpec": "models: {n: {%s}}",
     "PriceSpec": "models: {n: {upstream: u, price: {%s}}}",
     "ComplexitySpec": "complexity: {%s}",
+    "LimitsSpec": "limits: {l: {%s}}",
+    "BudgetSpec": "limits: {l: {budget: {%s}}}",
     "KeySpec": "keys: [{%s}]",
 }
 FIELDS = [(place, field) for spec, place in PLACES.items() for field in getattr(schema, spec).model_fields]

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin
+from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, store_url
 from gateway.config.interpolation import Interpolated
-from gateway.config.values import duration, expires, size
+from gateway.config.values import duration, expires, size, usd
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
@@ -128,6 +128,80 @@ def test_a_base_url_is_taken_apart(text: str, url: BaseUrl) -> None:
 def test_a_base_url_that_could_mislead_is_refused(text: object, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         base_url(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "memory://",
+        "redis://localhost",
+        "redis://redis:6380/",
+        "rediss://user:p%40ss@redis.example.com:6379/15",
+        "redis://:s3cret@10.0.0.1/0",
+        "redis://[::1]:6379",
+        "redis://u:a:b!$&'()*+,;=~@my_redis",
+    ],
+)
+def test_a_store_url_stays_as_it_is(text: str) -> None:
+    assert store_url(Interpolated(text)) == text
+    assert type(store_url(Interpolated(text))) is str
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (6379, "must be a string"),
+        ("", "must be memory"),
+        ("memory", "must be memory"),
+        ("memory://x", "must be memory"),
+        ("memory:///", "must be memory"),
+        ("redis:6379", "must be memory"),
+        ("unix:///run/redis.sock?password=s3cret", "must be memory"),
+        ("http://:s3cret@h", "must be memory"),
+        ("REDIS://:s3cret@h", "must be memory"),
+        (" redis://:s3cret@h", "must be memory"),
+        ("redis+sentinel://:s3cret@h", "must be memory"),
+        ("redis://s3cret@h", "user:password"),
+        ("redis://user:@h", "user:password"),
+        ("redis://@h", "user:password"),
+        ("redis://:s3cret@s3cret@h", "user:password"),
+        ("redis://:s3cret%zz@h", "user:password"),
+        ("redis://:s3cret\r\nx@h", "user:password"),
+        ("redis://:s3créet@h", "user:password"),
+        ("redis://:s3cret/x@h", "valid host and port"),
+        ("redis://", "valid host and port"),
+        ("redis:///0", "valid host and port"),
+        ("redis://:s3cret@", "valid host and port"),
+        ("redis://h1:1,h2:2", "valid host and port"),
+        ("redis://:s3cret@h:99999", "valid host and port"),
+        ("redis://:s3cret@h\n", "valid host and port"),
+        ("redis://:s3cret@h:0", "port 0"),
+        ("redis://:s3cret@h/x", "number of a database"),
+        ("redis://:s3cret@h/-1", "number of a database"),
+        ("redis://:s3cret@h/0/1", "number of a database"),
+        ("redis://:s3cret@h/99999", "number of a database"),
+        ("redis://:s3cret@h/0?ssl_cert_reqs=none", "query or a fragment"),
+        ("redis://:s3cret@h#0", "query or a fragment"),
+        ("redis://:s3cret#1@h", "query or a fragment"),
+    ],
+)
+def test_another_store_url_is_refused_without_its_password(text: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        store_url(text)
+    assert "s3c" not in str(caught.value)
+
+
+@given(st.integers(1, 10**15))
+def test_money_of_at_most_six_decimals_is_exact(micro_usd: int) -> None:
+    whole, rest = divmod(micro_usd, 1_000_000)
+    assert usd(float(f"{whole}.{rest:06}")) == micro_usd
+
+
+@given(st.integers(1, 10**12).filter(lambda tenths: tenths % 10))
+def test_a_seventh_decimal_is_refused(tenths: int) -> None:
+    whole, rest = divmod(tenths, 10_000_000)
+    with pytest.raises(ValueError, match="at most 6 decimals"):
+        usd(float(f"{whole}.{rest:07}"))
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,30 @@ def test_explain_tells_the_decision(
         assert words in told.out
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        pytest.param("requests_per_minute: 60", "60 requests/min", id="requests"),
+        pytest.param("tokens_per_minute: 9, token_burst: 99", "9 tokens/min (burst 99)", id="burst"),
+        pytest.param("budget: {usd: 0.25, period: day}", "$0.25 a day", id="cents"),
+        pytest.param(
+            "requests_per_minute: 60, tokens_per_minute: 200000, concurrent_streams: 20, "
+            "budget: {usd: 500, period: month}",
+            "60 requests/min, 200000 tokens/min, 20 streams, $500 a month",
+            id="all",
+        ),
+    ],
+)
+def test_explain_tells_the_limits_of_a_key(
+    config: str, capsys: pytest.CaptureFixture[str], fields: str, told: str
+) -> None:
+    text = CONFIG.replace("models: [small]", "models: [small], limits: pro").replace("5s}", "5s, price: {input: 1}}")
+    Path(config).write_text(f"{text}limits: {{pro: {{{fields}}}}}\n")
+    for key, limits in (("little", [f"  limits pro: {told}"]), ("all", [])):
+        assert main(["explain", "--config", config, "--model", "small", "--key", key]) == 0
+        assert [line for line in capsys.readouterr().out.splitlines() if "limits" in line] == limits
+
+
 def test_explain_as_a_command(config: str) -> None:
     told = gateway("explain", "--model", "gpt", "--endpoint", "chat", GATEWAY_CONFIG=config)
     assert (told.returncode, told.stderr) == (0, "")

@@ -93,9 +93,10 @@ def test_the_printed_fallback_is_seen(demo: Demo) -> None:
 def test_the_other_printed_lines_work(demo: Demo) -> None:
     names = {model["id"] for model in json.loads(shell(demo.command("/v1/models")))["data"]}
     assert {"fast", "standard", "premium", "auto"} <= names
+    assert json.loads(shell(demo.command("/v1/key")))["limits"]["name"] == "demo"
     assert json.loads(shell(demo.command("/health/ai")))["status"] == "healthy"
     assert "gateway_requests_total" in shell(demo.command("/metrics"))
-    assert len(demo.commands) == 5
+    assert len(demo.commands) == 6
 
 
 def test_ctrl_c_ends_it(demo: Demo) -> None:

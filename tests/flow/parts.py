@@ -5,18 +5,19 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from gateway.core.call import Ask, Call, Caller, Endpoint
-from gateway.core.errors import Fault, Refusal
+from gateway.core.errors import Refusal
+from gateway.core.fault import Fault
+from gateway.core.limits import Budget, Demand, Limits, Period, Rate, Use, Verdict
 from gateway.core.outcome import Record, Usage
 from gateway.core.ports import Reader, Receiver
 from gateway.core.route import Model, Price, Routes, Target, Upstream
 from gateway.core.settings import Config, ServerSettings
 from gateway.flow.account import Account
+from gateway.flow.admit import Admission
 from gateway.flow.exchange import House, exchange
 from gateway.flow.fallback import Fallback
 from gateway.flow.pipe import Piping
@@ -161,6 +162,7 @@ class FakeDownstream:
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.extra: list[tuple[str, str]] = []
         self.body = b""
         self.end: str | None = None
         self.framed: list[bytes] = []
@@ -177,7 +179,7 @@ class FakeDownstream:
     def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         assert not self.status, "an answer was begun twice"
         self.status = status
-        self.headers = {name.lower(): value for name, value in headers}
+        self.headers = {name.lower(): value for name, value in (*headers, *self.extra)}
 
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
         assert self.end is None, "written after the end"
@@ -193,6 +195,9 @@ class FakeDownstream:
         assert self.end is None
         self.body += last_words
         self.end = "cut"
+
+    def add_headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        self.extra += headers
 
     def attach(self, reader: Reader | None) -> None:
         self.reader = reader
@@ -219,37 +224,28 @@ class FakeUpload:
         return self.body
 
 
-@dataclass
-class FakeLease:
-    """Remembers what it was settled with; `settled` counts."""
+class FakeStore:
+    """Lets everybody in, or raises what it was given; remembers what was asked and what was settled."""
 
-    record: Record
-    headers: tuple[tuple[str, str], ...] = (("x-ratelimit-limit-requests", "60"),)
-    settled: int = 0
-    usage: Usage | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.settled += 1
-        self.usage = self.record.usage
-
-
-class FakeAdmission:
-    """Lets everybody in, or refuses everybody."""
+    ready = True
 
     def __init__(self, refusal: Refusal | None = None) -> None:
         self.refusal = refusal
-        self.leases: list[FakeLease] = []
+        self.use_now = Use()
+        self.demands: list[Demand] = []
+        self.settled: list[tuple[Demand, int, int]] = []
 
-    async def admit(self, record: Record) -> FakeLease:
+    async def admit(self, demand: Demand) -> Verdict:
         if self.refusal is not None:
             raise self.refusal
-        self.leases.append(FakeLease(record))
-        return self.leases[-1]
+        self.demands.append(demand)
+        return Verdict(True, self.use_now, demand.limits)
+
+    def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
+        self.settled.append((demand, tokens, micro_usd))
+
+    async def use(self, key: str, limits: Limits, wall: float) -> Use:
+        return self.use_now
 
 
 @dataclass
@@ -276,6 +272,9 @@ ROUTES = Routes(
 )
 
 
+LIMITS = Limits("pro", Rate(60, 60), Rate(100_000, 100_000), 5, Budget(10**9, Period.MONTH))
+
+
 class Bench:
     """One exchange with everything around it faked or set by hand."""
 
@@ -285,10 +284,10 @@ class Bench:
         self.live = Live()
         self.records = Records()
         self.upstreams = FakeUpstreams(*script)
-        self.admission = FakeAdmission(refusal)
+        self.store = FakeStore(refusal)
         self.downstream = FakeDownstream()
         self.sleeps: list[float] = []
-        caller = Caller("id", "tester", ("*",))
+        caller = Caller("id", "tester", ("*",), LIMITS)
         callers = {
             sha256(KEY).digest(): caller,
             sha256(b"disabled").digest(): replace(caller, disabled=True),
@@ -301,7 +300,7 @@ class Bench:
             keyring=Keyring(callers),
             live=self.live,
             planner=Planner(routes, self.health, random.Random(1)),
-            admission=self.admission,
+            admission=Admission(self.store, random.Random(1), lambda: 1.8e9),
             fallback=Fallback(self.upstreams, self.health, self.clock, self._sleep, random.Random(1)),
             piping=Piping(SETTINGS, self.clock.wheel, self.live, self.clock),
             account=Account(self.records, self.live, self.clock, config.version),
@@ -319,11 +318,15 @@ class Bench:
         return self.records.records[0]
 
     @property
-    def lease(self) -> FakeLease:
-        """The one lease, which must be given back exactly once."""
-        (lease,) = self.admission.leases
-        assert lease.settled == 1
-        return lease
+    def settled(self) -> Usage | None:
+        """What the one lease, given back exactly once, was settled with; None is nothing."""
+        (demand,) = self.store.demands
+        ((settled, tokens, micro_usd),) = self.store.settled
+        assert settled is demand
+        usage = self.record.usage
+        assert tokens == (usage.prompt + usage.completion if usage else 0)
+        assert micro_usd == (usage.prompt + 2 * usage.completion if usage else 0)
+        return usage
 
     async def run(self, *, model: str = "fast", stream: bool = True, key: bytes = KEY) -> None:
         """The whole exchange. Raises what it raises."""

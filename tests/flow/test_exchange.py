@@ -5,23 +5,21 @@ import asyncio
 import pytest
 
 from gateway.core.errors import (
-    ConnectFault,
     DrainingRefusal,
     InvalidApiKey,
     KeyDisabled,
+    LimiterUnavailable,
     ModelNotAllowed,
     ModelNotFound,
     NoAvailableUpstream,
-    RateLimitFault,
     Refusal,
     RequestTooLarge,
-    StatusFault,
     StreamDrained,
     StreamFailed,
     StreamInterrupted,
-    TimeoutFault,
-    UpstreamRateLimited,
 )
+from gateway.core.fault import ConnectFault, RateLimitFault, StatusFault, TimeoutFault
+from gateway.core.limits import Limit
 from gateway.core.outcome import Outcome, Usage
 from gateway.core.route import Target
 from gateway.state.health import THRESHOLD
@@ -59,7 +57,7 @@ async def test_refused_by_key_or_model(key: bytes, model: str, error: type[Refus
         error.status,
         error.code,
     )
-    assert not bench.admission.leases
+    assert not bench.store.demands
     assert not bench.upstreams.asked
     assert bench.record.usage is None
 
@@ -70,7 +68,7 @@ async def test_refused_by_body() -> None:
         with pytest.raises(Refusal):
             await bench.send(body)
         assert (bench.record.outcome, bench.record.status) == (Outcome.REFUSED, status)
-        assert not bench.admission.leases
+        assert not bench.store.demands
         assert not bench.upstreams.asked
 
 
@@ -82,10 +80,10 @@ async def test_the_body_of_an_unknown_caller_is_never_read() -> None:
 
 
 async def test_refused_by_a_limit() -> None:
-    bench = Bench(refusal=UpstreamRateLimited())
-    with pytest.raises(UpstreamRateLimited):
+    bench = Bench(refusal=LimiterUnavailable())
+    with pytest.raises(LimiterUnavailable):
         await bench.run()
-    assert bench.record.status == 429
+    assert (bench.record.outcome, bench.record.status, bench.record.limit) == (Outcome.REFUSED, 503, Limit.UNAVAILABLE)
     assert not bench.upstreams.asked
 
 
@@ -101,7 +99,7 @@ async def test_served_as_a_stream() -> None:
     assert bench.downstream.body == SHOWN
     assert (bench.downstream.status, bench.downstream.end) == (200, "finished")
     assert (bench.record.outcome, bench.record.status, bench.record.code) == (Outcome.OK, 200, None)
-    assert bench.lease.usage == Usage(7, 3)
+    assert bench.settled == Usage(7, 3)
     assert bench.record.usage is not None
     assert bench.record.usage.cost_usd(MODELS["one"].price) == pytest.approx(13e-6)
     assert answer.state == "released"
@@ -113,14 +111,14 @@ async def test_served_as_a_plain_answer() -> None:
     bench = Bench(answer)
     await bench.run(stream=False)
     assert (bench.downstream.status, bench.downstream.body) == (200, b'{"choices": []}')
-    assert (bench.record.outcome, bench.lease.usage) == (Outcome.OK, Usage(5, 6))
+    assert (bench.record.outcome, bench.settled) == (Outcome.OK, Usage(5, 6))
     assert answer.state == "released"
 
 
 async def test_a_plain_answer_without_usage_is_estimated() -> None:
     bench = Bench(FakeAnswer(stream=False, body=b"x" * 35))
     await bench.run(stream=False)
-    usage = bench.lease.usage
+    usage = bench.settled
     assert usage is not None
     assert (usage.source, usage.completion) == ("estimated", 10)
     assert usage.prompt > 0
@@ -142,7 +140,7 @@ async def test_failed_before_the_first_byte(fault: type[Exception], status: int,
     assert (caught.value.status, caught.value.code) == (status, code)
     assert (bench.record.outcome, bench.record.status) == (Outcome.FAILED, status)
     assert bench.upstreams.asked == ["one", "two", "three"]
-    assert bench.lease.usage is None
+    assert bench.settled is None
     assert failures(bench) == 1
 
 
@@ -175,7 +173,7 @@ async def test_broken_after_the_first_byte() -> None:
         "upstream_interrupted",
     )
     assert bench.upstreams.asked == ["one"]
-    usage = bench.lease.usage
+    usage = bench.settled
     assert usage is not None
     assert (usage.source, usage.completion) == ("estimated", 2)
     assert answer.state == "abandoned"
@@ -191,7 +189,7 @@ async def test_broken_after_the_usage_was_reported_charges_the_usage() -> None:
     answer.break_()
     with pytest.raises(StreamInterrupted):
         await task
-    assert bench.lease.usage == Usage(7, 3)
+    assert bench.settled == Usage(7, 3)
 
 
 @pytest.mark.parametrize("before", [event(), event("", "stop")], ids=["in the middle", "after the finish reason"])
@@ -220,7 +218,7 @@ async def test_client_gone_before_the_first_byte() -> None:
         await task
     assert (bench.record.outcome, bench.record.status) == (Outcome.CLIENT_GONE, 499)
     assert bench.upstreams.asked == ["one"], "no fallback is started for nobody"
-    assert bench.lease.usage is None
+    assert bench.settled is None
     assert failures(bench) == 0
 
 
@@ -234,7 +232,7 @@ async def test_client_gone_after_the_first_byte() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (bench.record.outcome, bench.record.status) == (Outcome.CLIENT_GONE, 499)
-    usage = bench.lease.usage
+    usage = bench.settled
     assert usage is not None
     assert (usage.source, usage.completion) == ("estimated", 2)
     assert answer.state == "abandoned"
@@ -252,7 +250,7 @@ async def test_a_client_that_leaves_after_done_was_served() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (bench.record.outcome, bench.record.status) == (Outcome.OK, 200)
-    assert bench.lease.usage == Usage(7, 3)
+    assert bench.settled == Usage(7, 3)
     assert failures(bench) == 0
 
 
@@ -268,7 +266,7 @@ async def test_drained_at_shutdown_after_the_first_byte() -> None:
     assert b'"code":"draining"' in bench.downstream.body
     assert bench.downstream.end == "cut"
     assert (bench.record.outcome, bench.record.status) == (Outcome.DRAINED, 200)
-    assert bench.lease.usage is not None
+    assert bench.settled is not None
     assert failures(bench) == 0
 
 
@@ -282,7 +280,7 @@ async def test_drained_at_shutdown_before_the_first_byte() -> None:
     assert dict(caught.value.headers) == {"retry-after": "1", "retry-after-ms": "1000"}
     assert caught.value.close
     assert (bench.record.outcome, bench.record.status) == (Outcome.DRAINED, 503)
-    assert bench.lease.usage is None
+    assert bench.settled is None
 
 
 async def test_internal_error_before_the_first_byte() -> None:
@@ -293,7 +291,7 @@ async def test_internal_error_before_the_first_byte() -> None:
     with pytest.raises(ZeroDivisionError):
         await bench.run()
     assert (bench.record.outcome, bench.record.status) == (Outcome.INTERNAL, 500)
-    assert bench.lease.usage is None
+    assert bench.settled is None
     assert failures(bench) == 0
 
 
@@ -309,6 +307,6 @@ async def test_internal_error_after_the_first_byte(monkeypatch: pytest.MonkeyPat
         await bench.run()
     assert (bench.record.outcome, bench.record.status, bench.record.code) == (Outcome.INTERNAL, 200, "internal_error")
     assert answer.state == "abandoned"
-    assert bench.lease.usage is not None
-    assert bench.lease.usage.source == "estimated"
+    assert bench.settled is not None
+    assert bench.settled.source == "estimated"
     assert failures(bench) == 0

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.errors import (
+from gateway.core.errors import Refusal, UpstreamRejected
+from gateway.core.fault import (
     AuthFault,
     CallerFault,
     ConnectFault,
@@ -15,10 +16,8 @@ from gateway.core.errors import (
     ModelMissingFault,
     ProtocolFault,
     RateLimitFault,
-    Refusal,
     StatusFault,
     TimeoutFault,
-    UpstreamRejected,
 )
 from gateway.core.outcome import Outcome
 from gateway.core.route import Routes, Target

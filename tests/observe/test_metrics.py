@@ -25,7 +25,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def series(metrics: Metrics) -> set[str]:
-    text = metrics.render({}, {}).decode()
+    text = metrics.render().decode()
     return {f"{s.name}{sorted(s.labels.items())}" for f in text_string_to_metric_families(text) for s in f.samples}
 
 
@@ -94,8 +94,9 @@ def test_lines_that_were_dropped_are_a_total(metrics: Metrics) -> None:
 
 
 def test_gauges_are_of_the_moment(metrics: Metrics) -> None:
-    metrics.render({"small": 3}, {("small", "first"): TargetState.OPEN})
-    text = metrics.render({"small": 1}, {("small", "first"): TargetState.CLOSED}).decode()
+    metrics.refresh({"small": 3}, {("small", "first"): TargetState.OPEN})
+    metrics.refresh({"small": 1}, {("small", "first"): TargetState.CLOSED})
+    text = metrics.render().decode()
     assert 'gateway_active_streams{model="small"} 1.0' in text
     assert 'gateway_target_state{model="small",upstream="first"} 0.0' in text
 
@@ -133,12 +134,12 @@ def test_i12_ten_thousand_names_make_no_series(metrics: Metrics) -> None:
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_no_prompt_key_or_credential_is_ever_in_them(metrics: Metrics, outcome: Outcome) -> None:
     metrics.observe(make_tainted_record(outcome))
-    assert CANARY.encode() not in metrics.render({}, {})
+    assert CANARY.encode() not in metrics.render()
 
 
 def test_labels_that_need_it_are_escaped(metrics: Metrics) -> None:
     metrics.observe(make_record(caller=make_caller(name='a"b\\c\nd')))
-    parsed = list(text_string_to_metric_families(metrics.render({}, {}).decode()))
+    parsed = list(text_string_to_metric_families(metrics.render().decode()))
     assert any(sample.labels.get("key") == 'a"b\\c\nd' for family in parsed for sample in family.samples)
 
 

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.core.call import Endpoint
-from gateway.core.errors import (
-    Fault,
-)
+from gateway.core.fault import Fault
 from gateway.simulator import (
     Send,
     Simulator,

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from gateway.core.errors import (
+from gateway.core.fault import (
     AuthFault,
     CallerFault,
     Fault,

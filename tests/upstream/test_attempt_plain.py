@@ -8,14 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.core.errors import (
-    EmptyFault,
-    Fault,
-    ProtocolFault,
-    RateLimitFault,
-    ResetFault,
-    StatusFault,
-)
+from gateway.core.fault import EmptyFault, Fault, ProtocolFault, RateLimitFault, ResetFault, StatusFault
 from gateway.core.outcome import Usage
 from gateway.simulator import (
     LAST_CHUNK,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.core.errors import (
+from gateway.core.fault import (
     ContextFault,
     EmptyFault,
     Fault,

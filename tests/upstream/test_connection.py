@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.core.errors import ConnectFault, ProtocolFault, ResetFault
+from gateway.core.fault import ConnectFault, ProtocolFault, ResetFault
 from gateway.upstream.connection import LINGER, MAX_LINGER_BYTES
 from tests.upstream.wire import CHUNKED, LENGTH_5, NO_LENGTH, a_line, until
 

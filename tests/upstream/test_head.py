@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.errors import ProtocolFault
+from gateway.core.fault import ProtocolFault
 from gateway.upstream.head import MAX_BYTES, MAX_COUNT, Head, HeadParser
 from gateway.wire.framing import Body, ChunkedBody, CloseBody, LengthBody
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import BusyFault, ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
+from gateway.core.fault import BusyFault, ConnectFault, ConnectTimeoutFault, Fault, ProtocolFault
 from gateway.simulator import Request, Reset, Send, Silence, Simulator, Step, json_answer
 from gateway.state.timers import Wheel
 from gateway.upstream.connection import Connection

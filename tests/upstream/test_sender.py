@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 import pytest
 
 from gateway.core.call import Ask, Endpoint
-from gateway.core.errors import CallerFault, ConnectFault, Fault, ResetFault, TimeoutFault
+from gateway.core.fault import CallerFault, ConnectFault, Fault, ResetFault, TimeoutFault
 from gateway.core.route import Target
 from gateway.simulator import Close, Gate, Pause, Request, Reset, Send, Silence, Simulator, Step, Wait, json_answer
 from gateway.state.timers import Wheel
@@ -259,6 +259,56 @@ async def test_closing_lets_go_of_idle_connections(upstream: Simulator, wheel: W
     await attempt(sender)
     sender.close()
     assert (await upstream.until_left(upstream.requests[0])).by_peer
+
+
+class TestSuccession:
+    """The sender of a new configuration beside the one before it."""
+
+    async def test_it_shares_the_connections_of_an_upstream_that_is_the_same(
+        self, upstream: Simulator, wheel: Wheel
+    ) -> None:
+        before = sender_to(upstream, wheel)
+        await attempt(before)
+        sender = Sender({"first": make_upstream(port=upstream.port)}, wheel, before)
+        before.close(sender)
+        await attempt(sender)
+        await attempt(before)
+        assert (upstream.connections, repr(sender.pools["first"])) == (1, "<Pool first open=1 idle=1>")
+
+    @pytest.mark.parametrize(
+        "upstreams",
+        [
+            pytest.param({}, id="gone"),
+            pytest.param({"first": {"api_key": "sk-new"}}, id="another credential"),
+            pytest.param({"first": {"left_out": "KEY is not set"}}, id="left out"),
+            pytest.param({"other": {}}, id="another name"),
+        ],
+    )
+    async def test_those_of_any_other_are_closed_when_they_are_idle(
+        self, upstream: Simulator, wheel: Wheel, upstreams: dict[str, dict[str, str]]
+    ) -> None:
+        before, gate = sender_to(upstream, wheel), Gate()
+        play(upstream, [Wait(gate), *GOOD])
+        busy = asyncio.get_running_loop().create_task(attempt(before), name="busy")
+        await gate.until_reached()
+        await attempt(before)
+        there = {name: make_upstream(name, port=upstream.port, **fields) for name, fields in upstreams.items()}
+        before.close(Sender(there, wheel, before))
+        assert (await upstream.until_left(upstream.requests[1])).by_peer
+        gate.open()
+        await busy
+        assert (await upstream.until_left(upstream.requests[0])).by_peer
+
+    async def test_one_that_was_closed_still_sends_on_connections_that_it_does_not_keep(
+        self, upstream: Simulator, wheel: Wheel
+    ) -> None:
+        before = sender_to(upstream, wheel)
+        await attempt(before)
+        before.close(Sender({}, wheel, before))
+        for _ in range(2):
+            await attempt(before)
+        assert [request.connection for request in upstream.requests] == [1, 2, 3]
+        await until(lambda: repr(before.pools["first"]) == "<Pool first open=0 idle=0>")
 
 
 async def test_a_header_that_the_upstream_configures_is_not_sent_twice(upstream: Simulator, wheel: Wheel) -> None:

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 
-from gateway.core.errors import Fault
+from gateway.core.fault import Fault
 from gateway.state.timers import Wheel
 from gateway.upstream.connection import Connection
 from gateway.upstream.head import Head

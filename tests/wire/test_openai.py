@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.call import Ask, Endpoint
-from gateway.core.errors import (
+from gateway.core.errors import UpstreamRejected
+from gateway.core.fault import (
     AuthFault,
     CallerFault,
     ContextFault,
@@ -17,7 +18,6 @@ from gateway.core.errors import (
     ProtocolFault,
     RateLimitFault,
     StatusFault,
-    UpstreamRejected,
 )
 from gateway.core.outcome import Usage
 from gateway.wire.body import read_ask

@@ -1,0 +1,115 @@
+"""Limits in the memory of one process: the embedded default, and what a process falls back on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.core.limits import Budget, Demand, Limits, Rate, Use, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a running call reserved: of which bucket, how much of it, and money of which period."""
+
+    rate: Rate | None
+    cost: int
+    micro_usd: int
+    period: str | None
+
+
+@dataclass(slots=True)
+class _Account:
+    """One key's: when each bucket is full again (microseconds), its running calls, what was spent in which period."""
+
+    requests: int = 0
+    tokens: int = 0
+    running: dict[str, _Held] = field(default_factory=dict)
+    spent: dict[str, int] = field(default_factory=dict)
+
+    def spend(self, period: str, micro_usd: int) -> None:
+        """Only the last two periods are kept: a call may end in the one after its own."""
+        self.spent[period] = self.spent.get(period, 0) + micro_usd
+        if len(self.spent) > 2:
+            del self.spent[next(iter(self.spent))]
+
+
+class MemoryStore:
+    """Fits `ports.Store`. `clock` gives monotonic seconds."""
+
+    ready = True
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._accounts: dict[str, _Account] = {}
+
+    async def start(self) -> None:
+        """Nothing to connect to."""
+
+    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Nothing is under way."""
+
+    async def admit(self, demand: Demand) -> Verdict:
+        return self.decide(demand, demand.limits)
+
+    def decide(self, demand: Demand, limits: Limits) -> Verdict:
+        """`limits` may be a share of the demand's own."""
+        account = self._accounts.setdefault(demand.key, _Account())
+        now = self._now()
+        admitted = demand.call_id in account.running or self._take(account, demand, limits, now)
+        return Verdict(admitted, _use(account, limits, demand.wall, now), limits)
+
+    def _take(self, account: _Account, demand: Demand, limits: Limits, now: int) -> bool:
+        period = _period(limits.budget, demand.wall)
+        spent = account.spent.get(period, 0) if period is not None else 0
+        requests, tokens = limits.requests, limits.tokens
+        if requests:
+            account.requests = now + _requests_debt(account, limits, now)
+        requests_full = account.requests + (requests.cost(1) if requests else 0)
+        tokens_cost = tokens.cost(demand.tokens) if tokens else 0
+        tokens_full = max(account.tokens, now) + tokens_cost
+        if (
+            (requests and requests_full - now > requests.capacity)
+            or (tokens and tokens_full - now > tokens.capacity)
+            or (limits.streams is not None and len(account.running) >= limits.streams)
+            or (limits.budget and spent + demand.micro_usd > limits.budget.micro_usd)
+        ):
+            return False
+        account.requests, account.tokens = requests_full, tokens_full
+        account.running[demand.call_id] = _Held(tokens, tokens_cost, demand.micro_usd, period)
+        if period is not None:
+            account.spend(period, demand.micro_usd)
+        return True
+
+    def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
+        account = self._accounts.get(demand.key)
+        held = account.running.pop(demand.call_id, None) if account else None
+        if account is None or held is None:
+            return
+        if held.rate is not None:
+            account.tokens = max(account.tokens, self._now()) + held.rate.cost(tokens) - held.cost
+        if held.period is not None:
+            account.spend(held.period, micro_usd - held.micro_usd)
+
+    async def use(self, key: str, limits: Limits, wall: float) -> Use:
+        return _use(self._accounts.get(key, _Account()), limits, wall, self._now())
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+
+def _period(budget: Budget | None, wall: float) -> str | None:
+    return None if budget is None else budget.period.label(wall)
+
+
+def _requests_debt(account: _Account, limits: Limits, now: int) -> int:
+    """At most a whole bucket's: who was let off a slower rate does not go on paying for it."""
+    return min(max(0, account.requests - now), limits.requests.capacity) if limits.requests else 0
+
+
+def _use(account: _Account, limits: Limits, wall: float, now: int) -> Use:
+    period = _period(limits.budget, wall)
+    return Use(
+        requests=_requests_debt(account, limits, now),
+        tokens=max(0, account.tokens - now) if limits.tokens else 0,
+        streams=len(account.running) if limits.streams is not None else 0,
+        micro_usd=account.spent.get(period, 0) if period is not None else 0,
+    )

@@ -1,0 +1,59 @@
+"""How a caller's limits are told: OpenAI's headers and wording, which clients parse."""
+
+from gateway.core.limits import Rate, Verdict
+
+Headers = tuple[tuple[str, str], ...]
+
+REQUESTS = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")
+TOKENS = ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens")
+LIMIT, REMAINING = "X-RateLimit-Limit", "X-RateLimit-Remaining"
+DEGRADED = ("x-gateway-degraded", "limiter")
+
+
+def duration(microseconds: int) -> str:
+    """As Go writes it: `12ms`, `1s`, `1.5s`, `6m0s`, `1h0m0s`; whole milliseconds, rounded up."""
+    milliseconds = -(-max(0, microseconds) // 1000)
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    text = f"{seconds}.{milliseconds:03}".rstrip("0") + "s" if milliseconds else f"{seconds}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def headers(verdict: Verdict) -> Headers:
+    """The numbers behind a verdict; `reset` is the time until the bucket is full. A caller without a rate has none."""
+    limits, use = verdict.limits, verdict.use
+    told: Headers = ()
+    if limits.requests is not None:
+        left = str(limits.requests.left(use.requests))
+        told += _bucket(REQUESTS, limits.requests, left, use.requests)
+        told += ((LIMIT, str(limits.requests.per_minute)), (REMAINING, left))
+    if limits.tokens is not None:
+        told += _bucket(TOKENS, limits.tokens, str(limits.tokens.left(use.tokens)), use.tokens)
+    return (*told, DEGRADED) if verdict.degraded else told
+
+
+def _bucket(names: tuple[str, str, str], rate: Rate, left: str, debt: int) -> Headers:
+    limit, remaining, reset = names
+    return (limit, str(rate.per_minute)), (remaining, left), (reset, duration(debt))
+
+
+def exhausted(model: str, what: str, rate: Rate, debt: int, requested: int, wait: int) -> str:
+    """`what` is `requests per min (RPM)` or `tokens per min (TPM)`; `wait` is in microseconds."""
+    used = rate.burst - rate.left(debt)
+    seconds = f"{-(-wait // 1000) / 1000:.3f}".rstrip("0").rstrip(".")
+    return (
+        f"Rate limit reached for {model} on {what}: Limit {rate.per_minute}, Used {used}, Requested {requested}. "
+        f"Please try again in {seconds}s."
+    )
+
+
+def too_large(model: str, rate: Rate, requested: int) -> str:
+    return (
+        f"Request too large for {model} on tokens per min (TPM): Limit {rate.burst}, Requested {requested}. "
+        "The prompt or the longest allowed answer must be shorter."
+    )

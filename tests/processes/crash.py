@@ -1,0 +1,12 @@
+"""`crash NAME COMMAND…`: becomes the command, unless that is for the worker of this name: then it dies."""
+
+import os
+import sys
+
+from tests.processes.supervise import CRASHED
+
+if __name__ == "__main__":
+    _, name, *command = sys.argv
+    if command[command.index("--metrics-id") + 1] == name:
+        sys.exit(CRASHED)
+    os.execv(command[0], command)

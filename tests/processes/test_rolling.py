@@ -1,0 +1,76 @@
+"""SIGUSR2: all workers are replaced, one after another, and no client notices."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.conftest import Configure
+from tests.processes.load import Load
+from tests.processes.served import SERVE, Served, started, until_gone
+
+
+@pytest.fixture
+def file(configure: Configure) -> Path:
+    return configure()
+
+
+@pytest.fixture
+async def served(file: Path) -> AsyncIterator[Served]:
+    async with started(*SERVE, str(file), workers=2) as served:
+        yield served
+
+
+async def test_p04_a_rolling_restart_under_load_fails_no_call_and_cuts_no_stream(served: Served) -> None:
+    load = Load(served.port)
+    running = asyncio.get_running_loop().create_task(load.run(16), name="load")
+    before = served.pids
+    for rounds in (1, 2):
+        served.send(signal.SIGUSR2)
+        await served.until("worker replaced", 2 * rounds)
+    for pid in before:
+        await until_gone(pid)
+    load.stopped = True
+    await running
+    assert (load.failed, load.cut) == ([], 0)
+    assert load.served > 100
+    assert not set(before) & set(served.pids)
+    assert served.told("worker died") == []
+    assert {line["exit_code"] for line in served.told("worker ended")} == {0}
+    served.send(signal.SIGINT)
+    assert await served.ended() == 0
+
+
+async def test_the_counters_of_replaced_workers_stay(served: Served) -> None:
+    load = Load(served.port)
+    running = asyncio.get_running_loop().create_task(load.run(8), name="load")
+    served.send(signal.SIGUSR2)
+    await served.until("worker replaced", 2)
+    load.stopped = True
+    await running
+    await served.until("worker ended", 2)
+    assert await served.metric("requests_total") == load.served
+    assert await served.metric("active_streams") == 0
+
+
+async def test_a_worker_whose_successor_cannot_start_stays(served: Served, file: Path) -> None:
+    spoil(file)
+    served.send(signal.SIGUSR2)
+    assert (await served.until("worker not replaced"))["exit_code"] == 1
+    assert len(served.told("worker started")) == 3
+    assert (await served.get("/readyz")).status == 200
+    assert served.told("draining") == []
+
+
+def spoil(file: Path) -> None:
+    file.write_text("nonsense: true\n")
+
+
+async def test_it_may_be_told_to_end_while_it_replaces_workers(served: Served) -> None:
+    served.send(signal.SIGUSR2)
+    await served.until("worker started", 3)
+    served.send(signal.SIGTERM)
+    assert await served.ended() == 0
+    assert len(served.told("worker ended")) == 3

@@ -1,0 +1,339 @@
+"""The Reloader alone: what it takes, what it refuses, and when."""
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config.load import ConfigError, parse
+from gateway.core.settings import Config
+from gateway.reload import ConfigFile, Content, Reloader
+from tests.conftest import KEY
+
+VALID = f"""\
+upstreams:
+  first: {{base_url: "http://127.0.0.1:9/v1"}}
+models:
+  small: {{upstream: first}}
+keys:
+  - {{name: tester, key: {KEY}}}
+"""
+OTHER = VALID.replace("small", "large")
+INTERVAL = 0.002
+
+
+@dataclass
+class Reloads:
+    """A Reloader and what came of it. `fail` is raised instead of taking."""
+
+    file: ConfigFile
+    lines: list[bytes] = field(repr=False)
+    interval: float = INTERVAL
+    taken: list[Config] = field(default_factory=list)
+    refused: int = 0
+    fail: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.reloader = Reloader(self.file, self.file.load(), self._take, self._refuse, interval=self.interval)
+
+    def _take(self, config: Config) -> None:
+        if self.fail is not None:
+            raise self.fail
+        self.taken.append(config)
+
+    def _refuse(self) -> None:
+        self.refused += 1
+
+    def write(self, text: str | bytes) -> None:
+        """In one step: a thread may be reading."""
+        new = self.file.path.with_suffix(".new")
+        new.write_bytes(text.encode() if isinstance(text, str) else text)
+        new.replace(self.file.path)
+
+    @property
+    def decisions(self) -> int:
+        return len(self.taken) + self.refused
+
+    async def until(self, decisions: int) -> None:
+        async with asyncio.timeout(5):
+            while self.decisions < decisions:
+                await asyncio.sleep(0.0005)
+
+    async def until_looked(self) -> None:
+        async with asyncio.timeout(5):
+            while self.reloader._stamp is None:
+                await asyncio.sleep(0.0005)
+
+    async def hang_up(self) -> None:
+        before = self.decisions
+        self.reloader.hang_up()
+        await self.until(before + 1)
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """The lines of that name, which are taken out: errors that a test leaves there fail it."""
+        found = [line for line in self.lines if json.loads(line)["event"] == event]
+        self.lines[:] = [line for line in self.lines if line not in found]
+        return [json.loads(line) for line in found]
+
+    def faults(self) -> list[str]:
+        """Each without the name of the file."""
+        assert len(self.told("configuration refused")) == self.refused
+        return [line["detail"].removeprefix(str(self.file.path)) for line in self.told("configuration fault")]
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        task = asyncio.get_running_loop().create_task(self.reloader.run(), name="reload")
+        try:
+            yield
+        finally:
+            assert not task.done()
+            task.cancel()
+
+
+@pytest.fixture
+def reloads(tmp_path: Path, lines: list[bytes]) -> Reloads:
+    path = tmp_path / "routes.yaml"
+    path.write_text(VALID)
+    return Reloads(ConfigFile(path, {}), lines)
+
+
+def version(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
+
+
+class TestWatching:
+    async def test_a_change_is_taken_once(self, reloads: Reloads) -> None:
+        with reloads.running():
+            await reloads.until_looked()
+            reloads.write(OTHER)
+            await reloads.until(1)
+            reloads.write(VALID)
+            await reloads.until(2)
+        assert [config.version for config in reloads.taken] == [version(OTHER), version(VALID)]
+        (first, second) = reloads.told("configuration reloaded")
+        assert (first["old_version"], first["config_version"]) == (version(VALID), version(OTHER))
+        assert (second["old_version"], second["config_version"]) == (version(OTHER), version(VALID))
+
+    async def test_a_file_that_was_only_touched_is_not(self, reloads: Reloads) -> None:
+        with reloads.running():
+            for _ in range(3):
+                reloads.write(VALID)
+                await asyncio.sleep(INTERVAL * 3)
+            reloads.write(OTHER)
+            await reloads.until(1)
+        assert [config.version for config in reloads.taken] == [version(OTHER)]
+
+    async def test_k02_it_waits_until_the_file_stays_the_same(self, reloads: Reloads) -> None:
+        """Half of a file may well be valid."""
+        half = OTHER.replace("models:", "models:\n  half: {upstream: first}")
+        file = Scripted(reloads.file.path, {}, contents=[VALID, half, VALID, half, "", OTHER, OTHER])
+        reloads.reloader = Reloader(file, file.load(), reloads._take, reloads._refuse, interval=INTERVAL)
+        with reloads.running():
+            await reloads.until(1)
+        assert [config.version for config in reloads.taken] == [version(OTHER)]
+        assert reloads.refused == 0
+
+    async def test_k04_the_swap_of_a_configmap_is_seen(self, tmp_path: Path, lines: list[bytes]) -> None:
+        """The new file has the size and the times of the old one: only the link `..data` points elsewhere."""
+        for name, text in (("one", VALID), ("two", OTHER)):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "routes.yaml").write_text(text)
+            os.utime(tmp_path / name / "routes.yaml", ns=(1, 1))
+        (tmp_path / "..data").symlink_to("one")
+        (tmp_path / "routes.yaml").symlink_to("..data/routes.yaml")
+        reloads = Reloads(ConfigFile(tmp_path / "routes.yaml", {}), lines)
+        with reloads.running():
+            await reloads.until_looked()
+            (tmp_path / "..data_tmp").symlink_to("two")
+            (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+            await reloads.until(1)
+        assert [config.version for config in reloads.taken] == [version(OTHER)]
+
+    async def test_k04_a_file_that_is_gone_is_refused_once_and_taken_when_it_is_back(self, reloads: Reloads) -> None:
+        with reloads.running():
+            reloads.write(OTHER)
+            await reloads.until(1)
+            reloads.file.path.unlink()
+            await reloads.until(2)
+            await asyncio.sleep(INTERVAL * 5)
+            reloads.write(OTHER)
+            await reloads.until(3)
+        assert (len(reloads.taken), reloads.refused) == (2, 1)
+        assert reloads.faults() == [": cannot be read: No such file or directory"]
+
+    def test_what_is_no_regular_file_is_not_watched(self, tmp_path: Path) -> None:
+        """As in `--config <(decrypt routes.yaml)`: reading it twice would wait for ever."""
+        os.mkfifo(tmp_path / "pipe")
+        file = ConfigFile(tmp_path / "pipe", {})
+        assert file.stamp() is None
+        assert file.read().fault == "is not a regular file"
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted(ConfigFile):
+    """A file that has something else to say at each look, up to the last."""
+
+    contents: list[str] = field(default_factory=list)
+
+    def stamp(self) -> tuple[str, int, int, int]:
+        return "", 0, 0, len(self.contents)
+
+    def read(self) -> Content:
+        return Content((self.contents.pop(0) if len(self.contents) > 1 else self.contents[0]).encode())
+
+
+BAD = {
+    "K01, not YAML": ("models: {", ":2:1: "),
+    "K01, two faults": (VALID.replace("first}", "first, weight: 0, retries: 1}"), ":4:"),
+    "K03, empty": ("", ":1:1: "),
+    "K03, null": ("null", ":1:1: "),
+    "K03, list": ("[]", ":1:1: "),
+    "K03, empty mapping": ("{}", ":1:1 "),
+    "K04, not UTF-8": (VALID.encode().replace(b"small", b"sm\xffll"), ":4:"),
+    "K15, no key is left": (VALID.replace(KEY, "${GATEWAY_KEY}"), ":"),
+}
+
+
+class TestRefusing:
+    @pytest.mark.parametrize(("text", "place"), [pytest.param(*case, id=name) for name, case in BAD.items()])
+    @pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "watched"])
+    async def test_each_fault_is_told_with_its_place(
+        self, reloads: Reloads, text: str | bytes, place: str, told: bool
+    ) -> None:
+        with reloads.running():
+            reloads.write(text)
+            await (reloads.hang_up() if told else reloads.until(1))
+            await asyncio.sleep(INTERVAL * 5)
+            reloads.write(VALID)
+            await reloads.until(2)
+        faults = reloads.faults()
+        assert faults
+        assert all(fault.startswith(place) for fault in faults)
+        assert (len(reloads.taken), reloads.refused) == (1, 1)
+
+    async def test_all_faults_are_told(self, reloads: Reloads) -> None:
+        with reloads.running():
+            reloads.write(VALID.replace("first}", "first, weight: 0, retries: 1}"))
+            await reloads.hang_up()
+        assert len(reloads.faults()) == 2
+
+    async def test_something_else_than_a_file_is_refused(self, reloads: Reloads) -> None:
+        with reloads.running():
+            reloads.file.path.unlink()
+            reloads.file.path.mkdir()
+            await reloads.hang_up()
+        assert reloads.faults() == [": is not a regular file"]
+
+    async def test_k02_of_a_cut_off_file_only_what_is_valid_is_taken(self, reloads: Reloads) -> None:
+        with reloads.running():
+            for size in range(len(VALID)):
+                reloads.write(VALID[:size])
+                before = len(reloads.taken)
+                await reloads.hang_up()
+                assert (len(reloads.taken) > before) is is_valid(VALID[:size])
+        assert reloads.decisions == len(VALID)
+        reloads.faults()
+
+    async def test_not_even_a_bug_ends_it(self, reloads: Reloads) -> None:
+        with reloads.running():
+            reloads.fail = RecursionError()
+            await reloads.hang_up()
+            reloads.fail = None
+            await reloads.hang_up()
+        assert (len(reloads.taken), reloads.refused) == (1, 1)
+        (told,) = reloads.told("configuration could not be loaded")
+        assert told["exception"] == "RecursionError"
+        reloads.faults()
+
+
+def is_valid(text: str) -> bool:
+    try:
+        parse(text.encode(), "routes.yaml", {})
+    except ConfigError:
+        return False
+    return True
+
+
+class TestSignals:
+    async def test_one_is_heard_at_once(self, reloads: Reloads) -> None:
+        reloads = Reloads(reloads.file, reloads.lines, interval=60.0)
+        with reloads.running():
+            await asyncio.sleep(0)
+            reloads.write(OTHER)
+            await reloads.hang_up()
+        assert [config.version for config in reloads.taken] == [version(OTHER)]
+
+    async def test_p17_many_are_a_few_and_the_last_one_wins(self, reloads: Reloads) -> None:
+        reloads = Reloads(reloads.file, reloads.lines, interval=0.1)
+        began = time.monotonic()
+        with reloads.running():
+            for number in range(100):
+                reloads.write(f"{VALID}# {number}")
+                reloads.reloader.hang_up()
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                while not reloads.taken or reloads.taken[-1].version != version(f"{VALID}# 99"):
+                    await asyncio.sleep(0.01)
+        assert reloads.decisions <= 1 + (time.monotonic() - began) / 0.1
+
+    async def test_one_reads_the_secrets_in_other_files_again(self, reloads: Reloads, tmp_path: Path) -> None:
+        secret = tmp_path / "key"
+        secret.write_text(KEY)
+        reloads.write(VALID.replace(KEY, f"file:{secret}"))
+        with reloads.running():
+            await reloads.hang_up()
+            secret.write_text("sk-gw-" + "z" * 43)
+            await reloads.hang_up()
+        first, second = reloads.taken
+        assert first.version == second.version
+        assert first.callers.keys() != second.callers.keys()
+
+
+class TestRestarts:
+    """What is read only at the start."""
+
+    @pytest.mark.parametrize(
+        ("fields", "text"),
+        [
+            pytest.param("server.listen", 'server: {listen: "127.0.0.1:1"}', id="listen"),
+            pytest.param("server.drain_timeout", "server: {drain_timeout: 7s}", id="drain_timeout"),
+            pytest.param("store.url", "store: {url: redis://:canary@127.0.0.1:1}", id="store.url"),
+            pytest.param(
+                "server.workers store.url",
+                "server: {workers: 2}\nstore: {url: redis://127.0.0.1:1, replicas: 2}",
+                id="workers",
+            ),
+            pytest.param("", "store: {on_error: deny, timeout: 50ms, lease_ttl: 20s}", id="not the rest of the store"),
+        ],
+    )
+    async def test_a_change_is_a_warning_and_the_rest_is_taken(self, reloads: Reloads, fields: str, text: str) -> None:
+        with reloads.running():
+            reloads.write(f"{OTHER}{text}\n")
+            await reloads.hang_up()
+            reloads.write(VALID)
+            await reloads.hang_up()
+        assert "large" in reloads.taken[0].routes.models
+        warnings = reloads.told("configuration")
+        assert [warning["detail"].partition(" ")[0] for warning in warnings] == fields.split()
+        assert all(warning["level"] == "warning" and "restart" in warning["detail"] for warning in warnings)
+        assert b"canary" not in b"".join(reloads.lines)
+
+    async def test_an_address_of_the_command_line_stays(self, reloads: Reloads) -> None:
+        reloads = Reloads(ConfigFile(reloads.file.path, {}, ("127.0.0.1", 7)), reloads.lines)
+        with reloads.running():
+            reloads.write(f'{VALID}server: {{listen: "127.0.0.1:1"}}\n')
+            await reloads.hang_up()
+        assert (reloads.taken[0].server.host, reloads.taken[0].server.port) == ("127.0.0.1", 7)
+        assert reloads.told("configuration") == []
+
+
+def test_the_environment_is_not_shown(tmp_path: Path) -> None:
+    assert "canary" not in repr(ConfigFile(tmp_path, {"KEY": "canary"}))
