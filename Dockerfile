@@ -17,5 +17,5 @@ ENV GATEWAY_CONFIG=/etc/gateway/routes.yaml
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
     CMD ["gateway", "healthcheck", "--listen", "127.0.0.1:8080"]
-# SIGTERM drains for up to 30 s: allow as much before the kill (`docker stop --time 40`).
+# SIGTERM drains for up to server.drain_timeout (300 s): allow as much before the kill (`docker stop --time 315`).
 CMD ["gateway", "serve", "--listen", "0.0.0.0:8080"]
