@@ -27,7 +27,6 @@ from gateway.state.keyring import Keyring
 from gateway.state.live import Live
 from gateway.state.timers import TICK, Wheel
 from gateway.store import open_store
-from gateway.store.guard import GuardedStore
 from gateway.upstream.probe import UpstreamProber
 from gateway.upstream.sender import Sender
 
@@ -44,11 +43,12 @@ log = structlog.get_logger()
 
 
 class App:
-    """A gateway on one event loop. `address` is where it really listens: port 0 in the settings means any."""
+    """A gateway on one event loop. `config` is that of new calls; `address` where it really listens (port 0 is any)."""
 
     def __init__(self, config: Config, writer: LineWriter, metrics: Metrics | None = None) -> None:
         self._writer = writer
-        self._settings = config.server
+        self.config = config
+        self._drain_timeout = config.server.drain_timeout
         self.wheel = Wheel(time.monotonic(), _report)
         self.health = Health()
         self.live = Live()
@@ -56,11 +56,10 @@ class App:
         self.recorder = Recorder((self.metrics.observe, log_record))
         self.store = open_store(config.store, config.server.workers, self.metrics)
         self.sender = Sender(config.routes.upstreams, self.wheel)
-        self._dispatch = self._build(config, self.sender)
-        self._server: GatewayServer | None = None
+        handle = self._build(config, self.sender).handle
+        self._server = GatewayServer(handle, config, self.wheel, logging.getLogger("gateway.http"))
         self._listener: asyncio.Server | None = None
         self._ticking: asyncio.TimerHandle | None = None
-        self._models = config.routes.models
         self.metrics.config_taken(config.version)
 
     def _build(self, config: Config, sender: Sender) -> Dispatch:
@@ -81,13 +80,10 @@ class App:
     def take(self, config: Config) -> None:
         """Calls from now on are `config`'s; those under way keep the one they began with, and its connections."""
         before, sender = self.sender, Sender(config.routes.upstreams, self.wheel, self.sender)
-        self._dispatch = self._build(config, sender)
-        self._models = config.routes.models
-        self.sender = sender
-        if isinstance(self.store, GuardedStore):
-            self.store.settings = config.store
-        if self._server is not None:
-            self._server.take(self._dispatch.handle, config.server)
+        handle = self._build(config, sender).handle
+        self.config, self.sender = config, sender
+        self.store.take(config.store)
+        self._server.take(handle, config)
         before.close(sender)
         self.metrics.config_taken(config.version)
 
@@ -99,15 +95,13 @@ class App:
 
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listen on `listener`, or on the settings' address. Raises OSError if that is taken, and StoreRefused."""
+        self._server.verify()
         await self.store.start()
         self._tick()
         if self.metrics.shared is not None:
             self._keep_gauges()
-        self._server = GatewayServer(
-            self._dispatch.handle, self._settings, self.wheel, logging.getLogger("gateway.http")
-        )
-        self._server.verify()
-        where = {"host": self._settings.host, "port": self._settings.port} if listener is None else {"sock": listener}
+        settings = self.config.server
+        where = {"host": settings.host, "port": settings.port} if listener is None else {"sock": listener}
         self._listener = await asyncio.get_running_loop().create_server(self._server, backlog=BACKLOG, **where)
 
     def _tick(self) -> None:
@@ -130,47 +124,44 @@ class App:
     def _refresh_gauges(self) -> None:
         self.metrics.count_dropped(self._writer.dropped)
         states = self.health.states(time.monotonic())
-        targets = [(model.name, model.upstream.name) for model in self._models.values()]
+        targets = [(model.name, model.upstream.name) for model in self.config.routes.models.values()]
         known = {target: states.get(target, TargetState.CLOSED) for target in targets}
         self.metrics.refresh(self.live.streams, known)
 
     async def stop(self, drain_timeout: float | None = None, accept_grace: float = 0.0) -> None:
-        """Accept for `accept_grace` seconds yet. Calls under way get `drain_timeout` seconds, by default the settings',
-        and then the error event and a cut. `live.cut` ends both at once.
+        """Accept for `accept_grace` seconds yet. Calls under way get `drain_timeout` seconds, by default those that
+        it was started with, and then the error event and a cut. `live.cut` ends both at once.
         """
-        timeout = self._settings.drain_timeout if drain_timeout is None else drain_timeout
+        timeout = self._drain_timeout if drain_timeout is None else drain_timeout
         began = time.monotonic()
         self.live.draining = True
-        if self._server is not None:
-            self._server.close_after_answers()
-            await _until(lambda: self.live.cut_off, began + min(accept_grace, timeout))
+        self._server.close_after_answers()
+        await _until(lambda: self.live.cut_off, began + min(accept_grace, timeout))
         if self._listener is not None:
             self._listener.close()
-        await _until(lambda: self.live.cut_off or self._is_quiet(began), began + timeout)
+        await _until(lambda: self.live.cut_off or self._let_go_of_idle(began), began + timeout)
         if not self.live.cut_off:
             self.live.cut()
-        await _until(self._is_ended, time.monotonic() + CUT_TIMEOUT)
-        if self._server is not None:
-            self._server.pre_shutdown()
-            await self._server.shutdown(SHUTDOWN_TIMEOUT)
+        await _until(self._let_go_of_all, time.monotonic() + CUT_TIMEOUT)
+        self._server.pre_shutdown()
+        await self._server.shutdown(SHUTDOWN_TIMEOUT)
         await self.store.stop(STORE_TIMEOUT)
         self.sender.close()
         if self._ticking is not None:
             self._ticking.cancel()
         self.recorder.flush()
 
-    def _is_quiet(self, began: float) -> bool:
+    def _let_go_of_idle(self, began: float) -> bool:
         """Whether nothing is left to wait for. A client that has just had its answer may be sending its next request,
         and gets the `Connection: close` of that one's answer; one that rests is closed.
         """
         since = time.monotonic() - IDLE_GRACE
-        if self._server is not None and since >= began:
+        if since >= began:
             self._server.close_idle(since)
-        return not len(self.live) and (self._server is None or not self._server.connections)
+        return not len(self.live) and not self._server.connections
 
-    def _is_ended(self) -> bool:
-        if self._server is not None:
-            self._server.close_idle(time.monotonic())
+    def _let_go_of_all(self) -> bool:
+        self._server.close_idle(time.monotonic())
         return not len(self.live)
 
 

@@ -88,7 +88,10 @@ async def _supervised(text: bytes) -> int:
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         file.write(text)
         file.flush()
-        gateway = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", "serve", "--config", file.name)
+        # Out of the terminal's reach: Ctrl-C would come twice, and a second signal cuts.
+        gateway = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", "serve", "--config", file.name, start_new_session=True
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, gateway.send_signal, number)
         return await gateway.wait()

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from types import TracebackType
-from typing import Self
+
+from tests.loopback import LoopbackServer
 
 
-class FaultProxy:
+class FaultProxy(LoopbackServer):
     """`async with` it, before a server at `target`, a port that may be changed for connections to come.
 
     * `latency`: seconds that every reply is late
@@ -16,8 +16,8 @@ class FaultProxy:
     """
 
     def __init__(self, target: int) -> None:
+        super().__init__()
         self.target = target
-        self.port = 0
         self.latency = 0.0
         self.drop_replies = False
         self.blackhole = False
@@ -25,22 +25,11 @@ class FaultProxy:
         self.accepted: list[float] = []
         self.replies = 0
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._listener: asyncio.Server | None = None
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+    def accept(self) -> asyncio.Protocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._serve)
 
-    async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._listener.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._listener is not None
-        self._listener.close()
+    async def end_connections(self) -> None:
         self.cut()
         await asyncio.gather(*self._serving, return_exceptions=True)
 

@@ -1,8 +1,7 @@
-"""Specs without a fault become the frozen value; what can be lived with becomes its warnings."""
+"""Specs without a fault become the frozen value."""
 
 import os
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,6 +10,7 @@ from gateway.config.findings import Findings
 from gateway.config.interpolation import not_set
 from gateway.config.rules import LeftOut, digest_of
 from gateway.config.values import MAX_WORKERS
+from gateway.config.warn import warn
 from gateway.core.call import Caller, Endpoint
 from gateway.core.limits import Budget, Limits, Period, Rate
 from gateway.core.route import Model, Price, Routes, Upstream
@@ -21,9 +21,8 @@ def resolve(spec: schema.FileSpec, left_out: LeftOut, version: str, findings: Fi
     for path, names in left_out.items():
         findings.warn(path, f"is left out: {not_set(names)}", at_key=True)
     routes = _routes(spec, left_out)
-    _warn_of_empty_tiers(routes, findings)
-    _warn_of_idle_globs(spec, left_out, routes, findings)
     limits = {name: _limits(name, entry) for name, entry in spec.limits.items()}
+    warn(spec, left_out, routes, limits, findings)
     usable = (key for index, key in enumerate(spec.keys) if ("keys", index) not in left_out)
     callers = dict(_caller(key, limits.get(key.limits or "")) for key in usable)
     return Config(
@@ -161,37 +160,3 @@ def _caller(spec: schema.KeySpec, limits: Limits | None) -> tuple[bytes, Caller]
         disabled=spec.disabled,
     )
     return digest, caller
-
-
-def _warn_of_empty_tiers(routes: Routes, findings: Findings) -> None:
-    for name, groups in routes.tiers.items():
-        targets = (routes.target(member) for group in groups for member in group)
-        if all(target is None or target.upstream.left_out for target in targets):
-            message = "is empty, as all its upstreams are left out: a request for it is answered with 503"
-            findings.warn(("tiers", name), message, at_key=True)
-
-
-def _warn_of_idle_globs(spec: schema.FileSpec, left_out: LeftOut, routes: Routes, findings: Findings) -> None:
-    known: dict[str, bool] = {}
-    for index, key in enumerate(spec.keys):
-        if ("keys", index) in left_out:
-            continue
-        for position, glob in enumerate(key.models):
-            if glob not in known:
-                known[glob] = _matches_any(glob, routes)
-            if not known[glob]:
-                hint = " (tiers and aliases do not count)" if glob in routes.tiers or glob in routes.aliases else ""
-                findings.warn(("keys", index, "models", position), f"matches no model{hint}")
-
-
-def _matches_any(glob: str, routes: Routes) -> bool:
-    """Whether the glob matches a model's name, or any name that a wildcard covers."""
-    literal, star, _ = glob.partition("*")
-    if not star:
-        return routes.target(glob) is not None
-    return any(
-        name[:-1].startswith(literal) or literal.startswith(name[:-1])
-        if name.endswith("*")
-        else fnmatchcase(name, glob)
-        for name in routes.models
-    )

@@ -122,7 +122,7 @@ class StreamsExhausted(Refusal):
 
 class InsufficientQuota(Refusal):
     status, type, code = 429, "insufficient_quota", "insufficient_quota"
-    message = "The budget of this key is spent."
+    message = "The budget of this key does not cover the call, with what is spent and what running calls may cost."
 
 
 class LimiterUnavailable(Refusal):

@@ -80,21 +80,21 @@ class ModelMissingFault(Fault):
     code, unhealthy = "up_model_missing", False
 
 
-class ContextFault(Fault):
-    """Too long for this model; only a larger context window helps. `rejection` is the upstream's own answer."""
-
-    code, unhealthy = "up_context_length", False
-
-    def __init__(self, rejection: UpstreamRejected) -> None:
-        super().__init__(self.code)
-        self.rejection = rejection
-
-
-class CallerFault(Fault):
-    """The caller's own mistake, as the upstream sees it: no other target is tried."""
+class RejectedFault(Fault):
+    """`rejection` is the upstream's own answer."""
 
     code, unhealthy = "up_4xx", False
 
     def __init__(self, rejection: UpstreamRejected) -> None:
         super().__init__(self.code)
         self.rejection = rejection
+
+
+class ContextFault(RejectedFault):
+    """Too long for this model; only a larger context window helps."""
+
+    code = "up_context_length"
+
+
+class CallerFault(RejectedFault):
+    """The caller's own mistake, as the upstream sees it: no other target is tried."""

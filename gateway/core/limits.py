@@ -11,6 +11,9 @@ from functools import cached_property
 
 MINUTE = 60_000_000
 
+# A call may use more tokens than it reserved; its caller never waits for longer than so many whole buckets take.
+OVERDRAFT = 10
+
 
 class Limit(enum.Enum):
     """What refused a call; the value is the label in metrics and the field in logs."""
@@ -31,17 +34,17 @@ class Rate:
     burst: int
 
     @cached_property
-    def _single(self) -> int:
-        return -(-MINUTE // self.per_minute)
-
-    @cached_property
     def capacity(self) -> int:
         """Microseconds from empty to full: every unit of the burst at the price of one, but never room for one more."""
-        return min(self.burst * self._single, self.cost(self.burst + 1) - 1)
+        return min(self.burst * self.cost(1), self.cost(self.burst + 1) - 1)
 
     def cost(self, units: int) -> int:
         """Microseconds of refill that `units` take, rounded up: the promise is an upper bound."""
-        return self._single if units == 1 else -(-units * MINUTE // self.per_minute)
+        return -(-units * MINUTE // self.per_minute)
+
+    def ever_holds(self, units: int) -> bool:
+        """Whether a full bucket does; if not, no wait would help."""
+        return self.cost(units) <= self.capacity
 
     def left(self, debt: int) -> int:
         """Whole units that a bucket still holds that is full again in `debt` microseconds."""
@@ -121,6 +124,10 @@ class Demand:
     tokens: int
     micro_usd: int
     wall: float
+
+    def fits(self, limits: Limits) -> bool:
+        """Whether its tokens fit into a full bucket."""
+        return limits.tokens is None or limits.tokens.ever_holds(self.tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What became of a call: the closed set of outcomes, its attempts, its usage, and the one Record of it all."""
 
 import enum
+import math
 from dataclasses import dataclass, field
 
 from gateway.core.call import Ask, Call, Caller
@@ -33,11 +34,15 @@ class Usage:
 
     def cost_usd(self, price: Price | None) -> float | None:
         """USD, or None without a price; cached prompt tokens at their own price where there is one."""
-        if price is None:
-            return None
+        return None if price is None else round(self._micro_usd(price) / 1e6, 9)
+
+    def micro_usd(self, price: Price | None) -> int:
+        """Whole micro-USD, rounded up; 0 without a price."""
+        return 0 if price is None else math.ceil(round(self._micro_usd(price), 3))
+
+    def _micro_usd(self, price: Price) -> float:
         cached_price = price.input if price.cached_input is None else price.cached_input
-        micro = (self.prompt - self.cached) * price.input + self.cached * cached_price + self.completion * price.output
-        return round(micro / 1e6, 9)
+        return (self.prompt - self.cached) * price.input + self.cached * cached_price + self.completion * price.output
 
 
 @dataclass(frozen=True, slots=True)

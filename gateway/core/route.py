@@ -7,6 +7,9 @@ from functools import cached_property
 
 from gateway.core.call import Endpoint
 
+# Of a model whose max_output_tokens are not known.
+LONGEST_ANSWER = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
@@ -53,6 +56,14 @@ class Model:
     defaults: Mapping[str, object] = field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()
     weight: float = 1.0
+
+    @property
+    def longest_answer(self) -> int:
+        """In tokens, where the caller sets no limit: the default that is sent then, or the model's own."""
+        for name in ("max_completion_tokens", "max_tokens"):
+            if isinstance(sent := self.defaults.get(name), int):
+                return sent
+        return self.max_output_tokens or LONGEST_ANSWER
 
 
 @dataclass(frozen=True, slots=True)

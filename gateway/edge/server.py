@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from gateway.core.clock import Timer, Timers
 from gateway.core.errors import BadRequest, HeadersTooLarge, Refusal, UriTooLong
-from gateway.core.settings import ServerSettings
+from gateway.core.settings import Config, ServerSettings
 from gateway.edge.downstream import HIGH_WATER, HttpDownstream
 from gateway.edge.ingress import read_request_id
 from gateway.edge.refusal import refuse
@@ -53,6 +53,7 @@ class ClientConnection(web.RequestHandler):
         self.downstream: HttpDownstream | None = None
         self.answered = 0
         self.since = timers.now
+        self._server = server
         self._settings = settings
         self._timers = timers
         self._head_timer: Timer | None = None
@@ -128,7 +129,10 @@ class ClientConnection(web.RequestHandler):
         """What aiohttp could not parse. Its own answer would echo the offending line, API key included."""
         downstream = self.open_downstream(request)
         downstream.keep_alive = False
-        downstream.extra = (("x-request-id", read_request_id(request)),)
+        downstream.extra = (
+            ("x-request-id", read_request_id(request)),
+            ("x-gateway-config-version", self._server.version),
+        )
         refuse(downstream, _parse_refusal(exc))
         return SENT_LAST
 
@@ -148,11 +152,11 @@ def _parse_refusal(exc: BaseException | None) -> Refusal:
 class GatewayServer(web.Server):
     """Makes our connections. aiohttp would drop every option for one that it does not know; this raises instead."""
 
-    def __init__(self, handler: Handler, settings: ServerSettings, timers: Timers, logger: logging.Logger) -> None:
+    def __init__(self, handler: Handler, config: Config, timers: Timers, logger: logging.Logger) -> None:
         super().__init__(
             self._handle,
             handler_cancellation=True,
-            keepalive_timeout=settings.keepalive_timeout,
+            keepalive_timeout=config.server.keepalive_timeout,
             lingering_time=LINGERING,
             auto_decompress=False,
             max_line_size=MAX_LINE,
@@ -162,13 +166,14 @@ class GatewayServer(web.Server):
             logger=logger,
         )
         self.handler = handler
-        self._settings = settings
+        self.version = config.version
+        self._settings = config.server
         self._timers = timers
 
-    def take(self, handler: Handler, settings: ServerSettings) -> None:
-        """`handler` for requests from now on, `settings` for connections from now on; those under way keep theirs."""
-        self._kwargs["keepalive_timeout"] = settings.keepalive_timeout
-        self._settings = settings
+    def take(self, handler: Handler, config: Config) -> None:
+        """`handler` for requests from now on, settings for connections from now on; those under way keep theirs."""
+        self._kwargs["keepalive_timeout"] = config.server.keepalive_timeout
+        self._settings, self.version = config.server, config.version
         self.handler = handler
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

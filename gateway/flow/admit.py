@@ -1,7 +1,6 @@
 """Limits: one atomic step over everything the caller is held to, and a lease until the call ends."""
 
-import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -22,7 +21,6 @@ from gateway.core.ports import Downstream, Store
 from gateway.wire.headers import MIN_COOLDOWN, retry_headers
 from gateway.wire.ratelimits import DEGRADED, exhausted, headers, too_large
 
-DEFAULT_COMPLETION = 4096
 # A lease may come free at any moment; jitter keeps a crowd from coming back as one.
 STREAM_WAIT = (0.5, 2.0)
 NO_RETRY = ("x-should-retry", "false")
@@ -50,8 +48,8 @@ class Lease:
         if usage is None:
             self._store.settle(self._demand, 0, 0)
         else:
-            cost = usage.cost_usd(target.model.price) if target else None
-            self._store.settle(self._demand, usage.prompt + usage.completion, _micro(cost))
+            micro_usd = usage.micro_usd(target.model.price) if target else 0
+            self._store.settle(self._demand, usage.prompt + usage.completion, micro_usd)
 
 
 class Admission:
@@ -74,17 +72,21 @@ class Admission:
         demand = _demand(record, self._wall())
         if demand is None:
             return _NOTHING_HELD
-        rate = demand.limits.tokens
-        if rate is not None and rate.cost(demand.tokens) > rate.capacity:
+        if not demand.fits(demand.limits):
             record.limit = Limit.TOO_LARGE
-            raise TokensExhausted(too_large(_model(record), rate, demand.tokens), headers=(NO_RETRY,))
+            with suppress(LimiterUnavailable):
+                use = await self._store.use(demand.key, demand.limits, demand.wall)
+                downstream.add_headers(headers(Verdict(False, use, demand.limits)))
+            raise TokensExhausted(too_large(_model(record), demand), headers=(NO_RETRY,))
         try:
             verdict = await self._store.admit(demand)
         except LimiterUnavailable:
             record.limit = Limit.UNAVAILABLE
-            downstream.add_headers((DEGRADED,))
-            raise LimiterUnavailable(headers=retry_headers(MIN_COOLDOWN)) from None
+            raise _unavailable() from None
         downstream.add_headers(headers(verdict))
+        if not (verdict.admitted or demand.fits(verdict.limits)):
+            record.limit = Limit.UNAVAILABLE  # not even in all of this process's share
+            raise _unavailable()
         if not verdict.admitted:
             record.limit, refusal = self._refusal(_model(record), demand, verdict)
             raise refusal
@@ -94,7 +96,10 @@ class Admission:
         """How far the caller's limits are used. Raises LimiterUnavailable."""
         if caller.limits is None:
             return Use()
-        return await self._store.use(caller.id, caller.limits, self._wall())
+        try:
+            return await self._store.use(caller.id, caller.limits, self._wall())
+        except LimiterUnavailable:
+            raise _unavailable() from None
 
     def _refusal(self, model: str, demand: Demand, verdict: Verdict) -> tuple[Limit, Refusal]:
         limits, use = verdict.limits, verdict.use
@@ -124,13 +129,17 @@ def _demand(record: Record, wall: float) -> Demand | None:
     if record.call.endpoint is Endpoint.CHAT:
         longest = ask.max_tokens
         if longest is None:
-            longest = max(target.model.max_output_tokens or DEFAULT_COMPLETION for target in plan.targets)
+            longest = max(target.model.longest_answer for target in plan.targets)
         completion = ask.n * longest
     reserved = Usage(ask.prompt_tokens, completion)
     micro_usd = 0
     if limits.budget is not None:
-        micro_usd = max(_micro(reserved.cost_usd(target.model.price)) for target in plan.targets)
+        micro_usd = max(reserved.micro_usd(target.model.price) for target in plan.targets)
     return Demand(record.call.id, caller.id, limits, reserved.prompt + reserved.completion, micro_usd, wall)
+
+
+def _unavailable() -> LimiterUnavailable:
+    return LimiterUnavailable(headers=(DEGRADED, *retry_headers(MIN_COOLDOWN)))
 
 
 def _model(record: Record) -> str:
@@ -141,7 +150,3 @@ def _model(record: Record) -> str:
 def _wait(rate: Rate | None, debt: int, units: int) -> int:
     """Microseconds until the bucket holds so many."""
     return 0 if rate is None else max(0, debt + rate.cost(units) - rate.capacity)
-
-
-def _micro(usd: float | None) -> int:
-    return 0 if usd is None else math.ceil(round(usd * 1e6, 3))

@@ -10,7 +10,7 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.core.ports import StoreMeter
-from gateway.store.command import Ask, Command, Load
+from gateway.store.command import Awaited, Command, Load
 from gateway.store.failures import RELINK, Failure, Kind, Unlinked, kind_of_loss, kind_of_reply
 from gateway.store.link import LOSSES, REPLIES, abort, connect, write
 
@@ -32,7 +32,9 @@ class Greeting:
 
 
 class Batcher:
-    """Carries commands over `link`, first come, first sent. `timeout` is what an Ask may take from `put` on.
+    """Carries commands over `link`, first come, first sent.
+
+    A trip may take `timeout` seconds, and what is Awaited brings its own deadline.
 
     The first reply that is late ends the connection, so that no later call ever reads it; so does any word of Redis
     that it can't serve. `lost` is told before any command is.
@@ -42,11 +44,11 @@ class Batcher:
         self, link: Connection, greeting: Greeting, meter: StoreMeter, lost: Callable[[Failure], None]
     ) -> None:
         self.open = False
+        self.timeout = 0.1
         self._link = link
         self._greeting = greeting
         self._meter = meter
         self._lost = lost
-        self._timeout = 0.1
         self._loop = asyncio.get_running_loop()
         self._connected = False
         self._reading: asyncio.Task[None] | None = None
@@ -66,17 +68,6 @@ class Batcher:
         state = "open" if self.open else "closed"
         return f"<Batcher {state}, {len(self._flying)} in flight, {len(self._waiting)} waiting>"
 
-    @property
-    def timeout(self) -> float:
-        return self._timeout
-
-    @timeout.setter
-    def timeout(self, timeout: float) -> None:
-        self._timeout = timeout
-        if self._watch is not None:
-            self._watch.cancel()
-            self._check()
-
     def put(self, command: Command) -> None:
         """It goes with the next trip; while there is no connection, only what is kept waits for one."""
         if not (self.open or command.keep):
@@ -89,21 +80,24 @@ class Batcher:
             self._depart()
 
     async def connect(self) -> None:
-        """Connect, and see that scripts can write there. Raises Unlinked."""
+        """Connect, and see that scripts can write there. Raises Unlinked, which is counted here."""
         self.drop(Failure(Kind.CONNECTION))
         if self._reading is not None:
             await asyncio.wait((self._reading,))
-        await connect(self._link)
-        self._connected = True
-        self._reading = self._loop.create_task(self._read(), name="store replies")
-        probe = Ask("connect", self._greeting.probe, 1, self._loop.time() + self._timeout)
         try:
-            await self._greet(probe)
-        except BaseException:
-            self.drop(Failure(Kind.CONNECTION))
+            await connect(self._link)
+            self._connected = True
+            self._reading = self._loop.create_task(self._read(), name="store replies")
+            await self._greet()
+        except Unlinked as error:
+            self._meter.error("connect", error.kind.value)
             raise
+        finally:
+            if not self.open:
+                self.drop(Failure(Kind.CONNECTION))
 
-    async def _greet(self, probe: Ask) -> None:
+    async def _greet(self) -> None:
+        probe = Awaited("connect", self._greeting.probe, 1, self._loop.time() + self.timeout)
         self._send([*map(Load, self._greeting.scripts), probe])
         reply = await probe.future
         if isinstance(reply, Failure):
@@ -177,8 +171,12 @@ class Batcher:
         self._flying.extend(batch)
         self._op = min([command.op for command in batch], key=RANK.__getitem__)
         self._began, self._sent = self._loop.time(), time.perf_counter()
+        due = self._began + self.timeout
+        if self._watch is not None and self._watch.when() > due:  # of a trip that was given longer
+            self._watch.cancel()
+            self._watch = None
         if self._watch is None:
-            self._watch = self._loop.call_at(self._began + self._timeout, self._check)
+            self._watch = self._loop.call_at(due, self._check)
         try:
             write(self._link, b"".join([command.packed() for command in batch]))
         except OSError as error:
@@ -220,8 +218,10 @@ class Batcher:
             self._refusal = failure
         if down and command.keep:
             self._returned.append(command)
-        else:
+        elif self.open:
             self._fail(command, failure)
+        else:
+            command.failed(failure)
 
     def _fail(self, command: Command, failure: Failure) -> None:
         self._meter.error(command.op, failure.kind.value)
@@ -240,11 +240,12 @@ class Batcher:
     def _check(self) -> None:
         """One timer for all, and nothing is cancelled for a reply that is in time."""
         self._watch = None
+        late, self._late = self._late, False
         if not self._flying:
             return
         asked = [command.deadline for command in (*self._flying, *self._waiting) if command.wanted]
-        due, now = min(self._began + self._timeout, *asked), self._loop.time()
-        if now >= due and (self._late or now - due < GRACE):
+        due, now = min([self._began + self.timeout, *asked]), self._loop.time()
+        if now >= due and (late or now - due < GRACE):
             self.drop(Failure(Kind.TIMEOUT))
             return
         self._late = now >= due

@@ -59,7 +59,7 @@ class Load(Command):
             raise ValueError("not a hash")
 
 
-class Ask(Command):
+class Awaited(Command):
     """Somebody waits for it until `deadline`, in the loop's time; numbers of the script, or why there are none."""
 
     __slots__ = ("_packed", "count", "deadline", "future", "op")
@@ -79,12 +79,12 @@ class Ask(Command):
         return self._packed
 
     def answered(self, reply: object) -> None:
-        self._tell(numbers(reply, self.count))
+        self._resolve(numbers(reply, self.count))
 
     def failed(self, failure: Failure) -> None:
-        self._tell(failure)
+        self._resolve(failure)
 
-    def _tell(self, reply: Reply) -> None:
+    def _resolve(self, reply: Reply) -> None:
         if self.future.done():
             self.abandoned(reply)
         else:

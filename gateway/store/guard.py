@@ -6,7 +6,7 @@ import random
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -16,18 +16,22 @@ from gateway.core.ports import StoreMeter
 from gateway.core.settings import OnError, StoreSettings
 from gateway.store import redis
 from gateway.store.batch import Batcher
-from gateway.store.command import Ask, Reply
+from gateway.store.command import Awaited, Reply
 from gateway.store.failures import UNEXPECTED, Failure, Kind, StoreRefused, Unlinked
 from gateway.store.link import make_link
 from gateway.store.memory import MemoryStore
 
 START_TIMEOUT = 2.0
-# Seconds before the n-th attempt to reconnect: random up to this, so that many processes do not come back as one.
-BACKOFF = (0.05, 1.0)
+# Seconds before another attempt to reconnect: random, so that many processes do not come back as one, and doubled.
+BACKOFF = 0.05
+MAX_BACKOFF = 1.0
 # A connection that held so long was a good one.
 STABLE = 1.0
-# An outage is told of at most this often, however the connection comes and goes.
+# An outage is logged at most this often, however the connection comes and goes.
 QUIET = 10.0
+
+# In place of the connection of a call that this process admitted alone.
+ALONE = -1
 
 _REFUSED = {
     Kind.AUTH: "the shared store refuses the user, the password, or a command that the gateway needs",
@@ -37,19 +41,8 @@ _REFUSED = {
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """An admitted call: over which connection (the n-th), or by this process alone (None)."""
-
-    demand: Demand
-    link: int | None
-
-
 class GuardedStore:
-    """Fits `ports.Store`. While there is no good connection, no call waits for one.
-
-    `settings` may be replaced: a new `url` counts from the next start on, everything else at once.
-    """
+    """Fits `ports.Store`. While there is no good connection, no call waits for one."""
 
     def __init__(self, settings: StoreSettings, workers: int, meter: StoreMeter) -> None:
         self._settings = settings
@@ -60,14 +53,15 @@ class GuardedStore:
         self._loop = asyncio.get_running_loop()
         # As long as the process: an outage that comes and goes gives no new bursts.
         self._local = MemoryStore(time.monotonic)
-        self._running: dict[tuple[str, str], _Running] = {}
-        # While up, calls go to Redis; `links` counts the connections that were lost.
-        self._up = False
-        self._down = asyncio.Event()
+        # Admitted calls, by key and call id: over which connection, or ALONE. `links` counts those that were lost.
+        self._running: dict[tuple[str, str], int] = {}
         self._links = 0
+        self._down = asyncio.Event()
+        self._down.set()
         self._degraded = False
-        self._telling = False
-        self._told = -math.inf
+        self._fell_at = -math.inf
+        self._logged = False
+        self._last_logged = -math.inf
         self._linking: asyncio.Task[None] | None = None
         self._renewing: asyncio.TimerHandle | None = None
 
@@ -75,14 +69,15 @@ class GuardedStore:
         state = "degraded" if self._degraded else "up" if self._up else "down"
         return f"<GuardedStore {state}, {len(self._running)} running>"
 
-    @property
-    def settings(self) -> StoreSettings:
-        return self._settings
-
-    @settings.setter
-    def settings(self, settings: StoreSettings) -> None:
-        self._settings = settings
+    def take(self, settings: StoreSettings) -> None:
+        """From now on; a new `url` and a new `lease_ttl`, by which leases already run, count from the next start on."""
+        self._settings = replace(settings, url=self._settings.url, lease_ttl=self._settings.lease_ttl)
         self._batcher.timeout = settings.timeout
+
+    @property
+    def _up(self) -> bool:
+        """While it is, calls go to Redis."""
+        return not self._down.is_set()
 
     @property
     def ready(self) -> bool:
@@ -100,11 +95,11 @@ class GuardedStore:
             self._recovered()
         admitted = reply[0] == 1
         if admitted:
-            self._running[demand.key, demand.call_id] = _Running(demand, self._links)
+            self._running[demand.key, demand.call_id] = self._links
         return Verdict(admitted, redis.read_use(reply), demand.limits)
 
     async def _ask_to_admit(self, demand: Demand) -> Reply:
-        ask = redis.Admission(
+        ask = redis.Admit(
             redis.admit(demand, self._settings.lease_ttl),
             self._loop.time() + self._settings.timeout,
             lambda: self._release(demand),
@@ -132,29 +127,29 @@ class GuardedStore:
         share = demand.limits.shared_by(settings.replicas * self._workers)
         verdict = self._local.decide(demand, share)
         if verdict.admitted:
-            self._running[demand.key, demand.call_id] = _Running(demand, None)
+            self._running[demand.key, demand.call_id] = ALONE
         elif unknown:
             self._release(demand)
         return replace(verdict, degraded=True)
 
     def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
-        running = self._running.pop((demand.key, demand.call_id), None)
-        if running is None:
+        link = self._running.pop((demand.key, demand.call_id), None)
+        if link is None:
             return
-        if running.link is None:
+        if link == ALONE:
             self._local.settle(demand, tokens, micro_usd)
-        certain = running.link == self._links
-        self._batcher.put(redis.Settlement(demand, self._settings.lease_ttl, (tokens, micro_usd), certain=certain))
+        mode = redis.FIRST if link == self._links else redis.ONCE
+        self._batcher.put(redis.Settlement(demand, self._settings.lease_ttl, mode, (tokens, micro_usd)))
 
     def _release(self, demand: Demand) -> None:
-        self._batcher.put(redis.Release(demand, self._settings.lease_ttl))
+        self._batcher.put(redis.release(demand, self._settings.lease_ttl))
 
     async def use(self, key: str, limits: Limits, wall: float) -> Use:
         if not self._up:
             raise LimiterUnavailable
         settings = self._settings
         packed = redis.use(key, limits, wall, settings.lease_ttl)
-        ask = Ask("use", packed, 5, self._loop.time() + settings.timeout)
+        ask = Awaited("use", packed, 5, self._loop.time() + settings.timeout)
         self._batcher.put(ask)
         reply = await ask.future
         if isinstance(reply, Failure):
@@ -194,17 +189,16 @@ class GuardedStore:
         Raises Unlinked.
         """
         await self._batcher.connect()
-        settled = Ask("connect", redis.GREETING.probe, 1, math.inf)
+        settled = Awaited("connect", redis.GREETING.probe, 1, math.inf)
         self._batcher.put(settled)
         reply = await settled.future
         if isinstance(reply, Failure):
             raise Unlinked(reply.kind)
         if not self._batcher.open:
             raise Unlinked(Kind.CONNECTION)
-        self._up = True
         self._down.clear()
-        self._renew()
         self._recovered()
+        self._renew()
 
     async def _keep_linked(self) -> None:
         attempt = 0
@@ -213,13 +207,11 @@ class GuardedStore:
                 since = self._loop.time()
                 await self._down.wait()
                 attempt = 0 if self._loop.time() - since > STABLE else attempt + 1
-            first, longest = BACKOFF
-            await asyncio.sleep(random.uniform(0, min(longest, first * 2 ** min(attempt, 10))))  # noqa: S311
+            await asyncio.sleep(random.uniform(0, min(MAX_BACKOFF, BACKOFF * 2 ** min(attempt, 10))))  # noqa: S311
             try:
                 await self._link()
             except Unlinked as error:
                 attempt += 1
-                self._meter.error("connect", error.kind.value)
                 self._fell(error.kind)
 
     async def _warn_of_eviction(self) -> None:
@@ -229,9 +221,12 @@ class GuardedStore:
             log.warning("store evicts", detail="maxmemory-policy is not noeviction: limits may be forgotten")
 
     def _renew_again(self) -> None:
+        every = self._settings.lease_ttl / 3
         if self._up:
             self._renew()
-        self._renewing = self._loop.call_later(self._settings.lease_ttl / 3, self._renew_again)
+            if self._loop.time() - self._fell_at > every:  # a store that is full refuses calls, and only calls
+                self._recovered()
+        self._renewing = self._loop.call_later(every, self._renew_again)
 
     def _renew(self) -> None:
         calls = defaultdict(list)
@@ -243,40 +238,40 @@ class GuardedStore:
                 self._batcher.put(redis.Renewal(key, chunk, self._settings.lease_ttl))
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109
-        """Settle what is still to be settled, within `timeout` seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while not self._batcher.idle:  # noqa: ASYNC110 - at the end of the process, off the path of calls
-                    await asyncio.sleep(0.01)
+        """Wait until all is settled, at most `timeout` seconds, and only while there is a connection."""
         if self._renewing is not None:
             self._renewing.cancel()
         if self._linking is not None:
             self._linking.cancel()
             await asyncio.wait((self._linking,))
-        self._up = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._batcher.open and not self._batcher.idle:  # noqa: ASYNC110 - off the path of calls
+                    await asyncio.sleep(0.01)
+        self._down.set()
         await self._batcher.close()
 
-    # -- what is told of it
+    # -- what is measured and logged of it
 
     def _lost(self, failure: Failure) -> None:
         self._links += 1
-        self._up = False
         self._down.set()
         self._fell(failure.kind)
 
     def _fell(self, kind: Kind) -> None:
+        self._fell_at = self._loop.time()
         if not self._degraded:
             self._degraded = True
             self._meter.degraded(True)
-        if not self._telling and self._loop.time() - self._told > QUIET:
-            self._telling = True
-            self._told = self._loop.time()
+        if not self._logged and self._loop.time() - self._last_logged > QUIET:
+            self._logged = True
+            self._last_logged = self._loop.time()
             log.warning("store degraded", kind=kind.value, on_error=self._settings.on_error.value)
 
     def _recovered(self) -> None:
         if self._degraded:
             self._degraded = False
             self._meter.degraded(False)
-        if self._telling:
-            self._telling = False
+        if self._logged:
+            self._logged = False
             log.info("store recovered")

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.core.limits import Budget, Demand, Limits, Rate, Use, Verdict
+from gateway.core.limits import OVERDRAFT, Budget, Demand, Limits, Rate, Use, Verdict
+from gateway.core.settings import StoreSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class _Account:
         """Only the last two periods are kept: a call may end in the one after its own."""
         self.spent[period] = self.spent.get(period, 0) + micro_usd
         if len(self.spent) > 2:
-            del self.spent[next(iter(self.spent))]
+            del self.spent[min(self.spent)]
 
 
 class MemoryStore:
@@ -47,6 +48,9 @@ class MemoryStore:
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109
         """Nothing is under way."""
 
+    def take(self, settings: StoreSettings) -> None:
+        """None of them matters here."""
+
     async def admit(self, demand: Demand) -> Verdict:
         return self.decide(demand, demand.limits)
 
@@ -62,10 +66,12 @@ class MemoryStore:
         spent = account.spent.get(period, 0) if period is not None else 0
         requests, tokens = limits.requests, limits.tokens
         if requests:
-            account.requests = now + _requests_debt(account, limits, now)
+            account.requests = now + _debt(account.requests, requests.capacity, now)
+        if tokens:
+            account.tokens = now + _debt(account.tokens, OVERDRAFT * tokens.capacity, now)
         requests_full = account.requests + (requests.cost(1) if requests else 0)
         tokens_cost = tokens.cost(demand.tokens) if tokens else 0
-        tokens_full = max(account.tokens, now) + tokens_cost
+        tokens_full = account.tokens + tokens_cost
         if (
             (requests and requests_full - now > requests.capacity)
             or (tokens and tokens_full - now > tokens.capacity)
@@ -100,16 +106,16 @@ def _period(budget: Budget | None, wall: float) -> str | None:
     return None if budget is None else budget.period.label(wall)
 
 
-def _requests_debt(account: _Account, limits: Limits, now: int) -> int:
-    """At most a whole bucket's: who was let off a slower rate does not go on paying for it."""
-    return min(max(0, account.requests - now), limits.requests.capacity) if limits.requests else 0
+def _debt(full: int, most: int, now: int) -> int:
+    """Microseconds until a bucket is full. Who was let off a slower rate does not go on paying for it."""
+    return min(max(0, full - now), most)
 
 
 def _use(account: _Account, limits: Limits, wall: float, now: int) -> Use:
     period = _period(limits.budget, wall)
     return Use(
-        requests=_requests_debt(account, limits, now),
-        tokens=max(0, account.tokens - now) if limits.tokens else 0,
+        requests=_debt(account.requests, limits.requests.capacity, now) if limits.requests else 0,
+        tokens=_debt(account.tokens, OVERDRAFT * limits.tokens.capacity, now) if limits.tokens else 0,
         streams=len(account.running) if limits.streams is not None else 0,
         micro_usd=account.spent.get(period, 0) if period is not None else 0,
     )

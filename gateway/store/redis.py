@@ -5,13 +5,13 @@ calendar is worked out here; the scripts add and compare whole numbers below 2^5
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
 
 from gateway.core.limits import Demand, Limits, Period, Rate, Use
 from gateway.store.batch import Greeting
-from gateway.store.command import Ask, Command, Reply, numbers
+from gateway.store.command import Awaited, Command, Reply, numbers
 from gateway.store.failures import Failure
 from gateway.store.link import pack
 
@@ -26,11 +26,13 @@ CHUNK = 500
 # One whole period after its last call, so that it outlives its own.
 _SPEND_TTL = {Period.DAY: b"86400", Period.WEEK: b"604800", Period.MONTH: b"2678400"}
 
+# What may still be under way when a call is settled; see settle.lua.
+FIRST, AGAIN, ONCE = b"first", b"again", b"once"
+
 _NONE = b"-1"
 
 
-def _script(name: str, keys: Iterable[bytes], *fields: bytes) -> bytes:
-    keys = tuple(keys)
+def _script(name: str, keys: Sequence[bytes], *fields: bytes) -> bytes:
     return pack([b"EVALSHA", _HASHES[name], b"%d" % len(keys), *keys, *fields])
 
 
@@ -46,20 +48,20 @@ def _keys(key: str) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 @lru_cache(maxsize=64)
-def _period_of_day(period: Period, day: int) -> bytes:
-    return f"{period.value}-{period.began(day * 86400):%Y-%m-%d}".encode()
+def _label_of_day(period: Period, day: int) -> bytes:
+    return period.label(day * 86400).encode()
 
 
-def _spend_key(key: str, period: Period, wall: float) -> bytes:
-    return b"gw:{%b}:spend:%b" % (key.encode(), _period_of_day(period, int(wall // 86400)))
+def _keys_with_spend(key: str, limits: Limits, wall: float) -> tuple[bytes, ...]:
+    """The last one only with a budget."""
+    keys, budget = _keys(key), limits.budget
+    if budget is None:
+        return keys
+    return (*keys, b"gw:{%b}:spend:%b" % (key.encode(), _label_of_day(budget.period, int(wall // 86400))))
 
 
-def _kept(lease_ttl: float) -> bytes:
-    return b"%d" % (lease_ttl * KEPT * 1_000_000)
-
-
-def _lasts(lease_ttl: float) -> bytes:
-    return b"%d" % (lease_ttl * 1_000_000)
+def _microseconds(seconds: float) -> bytes:
+    return b"%d" % (seconds * 1_000_000)
 
 
 def _cost(rate: Rate | None, units: int) -> int:
@@ -71,11 +73,10 @@ def _capacity(rate: Rate | None) -> bytes:
 
 
 def admit(demand: Demand, lease_ttl: float) -> bytes:
-    limits, keys = demand.limits, _keys(demand.key)
-    budget = limits.budget
+    limits, budget = demand.limits, demand.limits.budget
     return _script(
         "admit",
-        keys if budget is None else (*keys, _spend_key(demand.key, budget.period, demand.wall)),
+        _keys_with_spend(demand.key, limits, demand.wall),
         demand.call_id.encode(),
         b"%d" % _cost(limits.requests, 1),
         _capacity(limits.requests),
@@ -85,21 +86,20 @@ def admit(demand: Demand, lease_ttl: float) -> bytes:
         b"%d" % (0 if budget is None else demand.micro_usd),
         _NONE if budget is None else b"%d" % budget.micro_usd,
         b"0" if budget is None else _SPEND_TTL[budget.period],
-        _lasts(lease_ttl),
-        _kept(lease_ttl),
+        _microseconds(lease_ttl),
+        _microseconds(KEPT * lease_ttl),
     )
 
 
 def use(key: str, limits: Limits, wall: float, lease_ttl: float) -> bytes:
-    rpm, tpm, leases, _ = _keys(key)
-    budget = limits.budget
+    requests, tokens, leases, _, *spend = _keys_with_spend(key, limits, wall)
     return _script(
         "use",
-        (rpm, tpm, leases) if budget is None else (rpm, tpm, leases, _spend_key(key, budget.period, wall)),
+        (requests, tokens, leases, *spend),
         _capacity(limits.requests),
         _capacity(limits.tokens),
         _NONE if limits.streams is None else b"%d" % limits.streams,
-        _kept(lease_ttl),
+        _microseconds(KEPT * lease_ttl),
     )
 
 
@@ -108,7 +108,7 @@ def read_use(answer: tuple[int, ...]) -> Use:
     return Use(requests, tokens, streams, micro_usd)
 
 
-class Admission(Ask):
+class Admit(Awaited):
     """Nobody's lease is left behind: if the caller is gone, whatever may have been admitted is released."""
 
     __slots__ = ("_release",)
@@ -118,11 +118,12 @@ class Admission(Ask):
         self._release = release
 
     def abandoned(self, reply: Reply) -> None:
-        if reply.unknown if isinstance(reply, Failure) else reply[0]:
+        ran = reply.unknown if isinstance(reply, Failure) else reply[0] == 1
+        if ran:
             self._release()
 
 
-class Eviction(Ask):
+class Eviction(Awaited):
     """Whether Redis forgets keys when its memory is full: 1 or 0. Many do not permit the question."""
 
     __slots__ = ()
@@ -133,32 +134,32 @@ class Eviction(Ask):
 
     def answered(self, reply: object) -> None:
         evicts = isinstance(reply, list) and len(reply) == 2 and reply[1] != b"noeviction"
-        self._tell((int(evicts),))
+        self._resolve((int(evicts),))
 
 
 class Settlement(Command):
-    """Sent until it is answered. `first`, `again` and `once` are settle.lua's modes."""
+    """Sent until it is answered, FIRST only if the call was admitted over the connection there is now.
+
+    `used` is tokens and micro-USD; `request` is what of the requests' bucket is given back (µs).
+    """
 
     __slots__ = ("_fields", "_keys", "_mode")
     op = "settle"
     keep = True
 
-    def __init__(self, demand: Demand, lease_ttl: float, used: tuple[int, int], *, certain: bool) -> None:
-        """`used` is tokens and micro-USD; `certain` that the call was admitted over the connection there is now."""
-        self._mode = b"first" if certain else b"once"
-        self._set(demand, lease_ttl, used, b"0")
-
-    def _set(self, demand: Demand, lease_ttl: float, used: tuple[int, int], request: bytes) -> None:
-        limits, keys = demand.limits, _keys(demand.key)
-        budget, (tokens, micro_usd) = limits.budget, used
-        self._keys = keys if budget is None else (*keys, _spend_key(demand.key, budget.period, demand.wall))
+    def __init__(
+        self, demand: Demand, lease_ttl: float, mode: bytes, used: tuple[int, int] = (0, 0), request: int = 0
+    ) -> None:
+        limits, (tokens, micro_usd) = demand.limits, used
+        self._mode = mode
+        self._keys = _keys_with_spend(demand.key, limits, demand.wall)
         self._fields = (
             demand.call_id.encode(),
             b"%d" % _cost(limits.tokens, tokens),
             b"%d" % micro_usd,
-            request,
-            b"0" if budget is None else _SPEND_TTL[budget.period],
-            _kept(lease_ttl),
+            b"%d" % request,
+            b"0" if limits.budget is None else _SPEND_TTL[limits.budget.period],
+            _microseconds(KEPT * lease_ttl),
         )
 
     def packed(self) -> bytes:
@@ -169,23 +170,18 @@ class Settlement(Command):
         numbers(reply, 1)
 
     def unanswered(self) -> None:
-        if self._mode == b"first":
-            self._mode = b"again"
+        if self._mode == FIRST:
+            self._mode = AGAIN
 
     def passed_over(self) -> None:
         """A renewal of the call may still be under way on the connection that was lost."""
-        if self._mode == b"first":
-            self._mode = b"once"
+        if self._mode == FIRST:
+            self._mode = ONCE
 
 
-class Release(Settlement):
+def release(demand: Demand, lease_ttl: float) -> Settlement:
     """Of an admission that nobody makes use of: it may have run, may yet run, and must come to nothing."""
-
-    __slots__ = ()
-
-    def __init__(self, demand: Demand, lease_ttl: float) -> None:
-        self._mode = b"once"
-        self._set(demand, lease_ttl, (0, 0), b"%d" % _cost(demand.limits.requests, 1))
+    return Settlement(demand, lease_ttl, ONCE, request=_cost(demand.limits.requests, 1))
 
 
 class Renewal(Command):
@@ -197,7 +193,8 @@ class Renewal(Command):
     def __init__(self, key: str, call_ids: Iterable[str], lease_ttl: float) -> None:
         _, _, leases, held = _keys(key)
         ids = [call_id.encode() for call_id in call_ids]
-        self._packed = _script("renew", (leases, held), _lasts(lease_ttl), _kept(lease_ttl), *ids)
+        lasts = _microseconds(lease_ttl), _microseconds(KEPT * lease_ttl)
+        self._packed = _script("renew", (leases, held), *lasts, *ids)
 
     def packed(self) -> bytes:
         return self._packed

@@ -1,6 +1,6 @@
 """How a caller's limits are told: OpenAI's headers and wording, which clients parse."""
 
-from gateway.core.limits import Rate, Verdict
+from gateway.core.limits import Demand, Rate, Verdict
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -52,8 +52,10 @@ def exhausted(model: str, what: str, rate: Rate, debt: int, requested: int, wait
     )
 
 
-def too_large(model: str, rate: Rate, requested: int) -> str:
+def too_large(model: str, demand: Demand) -> str:
+    assert demand.limits.tokens is not None
     return (
-        f"Request too large for {model} on tokens per min (TPM): Limit {rate.burst}, Requested {requested}. "
+        f"Request too large for {model} on tokens per min (TPM): Limit {demand.limits.tokens.burst}, "
+        f"Requested {demand.tokens}. "
         "The prompt or the longest allowed answer must be shorter."
     )

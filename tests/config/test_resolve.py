@@ -107,7 +107,7 @@ def test_callers_are_found_by_the_digest_of_their_key() -> None:
 def test_a_caller_has_the_limits_that_its_key_names(fields: str, limits: Limits) -> None:
     config = loaded(
         written(
-            models="{m: {upstream: u, price: {input: 1}}}",
+            models="{m: {upstream: u, max_output_tokens: 100, price: {input: 1}}}",
             keys=f"[{{name: a, key: {KEY}, limits: l}}, {{name: b, sha256: {'ab' * 32}}}]",
             more=f"limits: {{l: {{{fields}}}, other: {{concurrent_streams: 1}}}}",
         )
@@ -182,6 +182,34 @@ def test_a_glob_that_can_match_no_model_is_a_warning(glob: str, matches: bool) -
     )
     hint = " (tiers and aliases do not count)" if glob == "tier" else ""
     assert config.warnings == (() if matches else (f"f:3:58 keys[0].models[0]: matches no model{hint}",))
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "told"),
+    [
+        pytest.param("max_output_tokens: 1001", "", "1001", id="too long an answer"),
+        pytest.param("max_output_tokens: 1000", "", None, id="it fits"),
+        pytest.param("max_output_tokens: 9000, defaults: {max_tokens: 1000}", "", None, id="the default that is sent"),
+        pytest.param("weight: 1", "", "4096", id="not known"),
+        pytest.param("weight: 1", ", models: [other]", None, id="another model"),
+        pytest.param("kind: embeddings", "", None, id="no answer"),
+    ],
+)
+def test_a_bucket_too_small_for_a_call_that_says_nothing_is_a_warning(model: str, key: str, told: str | None) -> None:
+    config = loaded(
+        written(
+            models=f"{{m: {{upstream: u, {model}}}, other: {{upstream: u, max_output_tokens: 10}}}}",
+            keys=f"[{{name: k, key: {KEY}, limits: small{key}}}]",
+            more="limits: {small: {tokens_per_minute: 1000}}",
+        )
+    )
+    if told is None:
+        assert config.warnings == ()
+    else:
+        (warning,) = config.warnings
+        assert warning.startswith("f:3:")
+        assert f"of 'm' that set no max_completion_tokens reserve {told} " in warning
+        assert "keys[0].limits: never holds more than 1000 tokens" in warning
 
 
 def test_the_version_is_of_the_content() -> None:

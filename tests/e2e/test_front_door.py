@@ -179,6 +179,7 @@ async def test_a_head_too_large_is_refused(
 ) -> None:
     answer = await answer_to(gateway, sent)
     assert (answer.error, answer.header("connection")) == (error, "close")
+    assert answer.header("x-gateway-config-version") == gateway.app.config.version
     assert_unseen(CANARY, answer, gateway, lines)
 
 

@@ -58,7 +58,7 @@ class Reloading:
     @property
     def running(self) -> str:
         """The version that the next call will get."""
-        return self.gateway.app._dispatch._house.config.version
+        return self.gateway.app.config.version
 
     async def take(self, text: str) -> None:
         self.write(text)
@@ -138,7 +138,7 @@ class TestCallsUnderWay:
         client = await reloading.open("small")
         begun = await client.until(EVENT)
         app = reloading.gateway.app
-        watched = weakref.ref(app._dispatch._house.config.routes)
+        watched = weakref.ref(app.config.routes)
         await reloading.take(new)
         assert (await reloading.ask("small")).error == (404, "model_not_found")
         assert (await reloading.ask("large")).header("x-gateway-config-version") == version(new)

@@ -18,8 +18,8 @@ from gateway.core.errors import (
 )
 from gateway.core.limits import Budget, Demand, Limit, Limits, Period, Rate, Use, Verdict
 from gateway.core.outcome import Record, Usage
-from gateway.core.route import Plan, Price
-from gateway.flow.admit import DEFAULT_COMPLETION, STREAM_WAIT, Admission
+from gateway.core.route import LONGEST_ANSWER, Plan, Price
+from gateway.flow.admit import STREAM_WAIT, Admission
 from gateway.store.memory import MemoryStore
 from tests.flow.parts import (
     LIMITS,
@@ -91,7 +91,7 @@ class TestDemand:
             pytest.param({}, 30, id="what the caller set"),
             pytest.param({"n": 3}, 70, id="so many choices"),
             pytest.param({"max_tokens": 0}, 10, id="none wanted"),
-            pytest.param({"max_tokens": None}, 10 + DEFAULT_COMPLETION, id="nothing set anywhere"),
+            pytest.param({"max_tokens": None}, 10 + LONGEST_ANSWER, id="nothing set anywhere"),
         ],
     )
     async def test_the_prompt_and_the_longest_answer_are_reserved(self, ask: dict[str, Any], tokens: int) -> None:
@@ -102,6 +102,12 @@ class TestDemand:
         short, long = make_target(max_output_tokens=100), make_target(max_output_tokens=500)
         record.plan = Plan("fast", None, short, (short, long))
         assert (await demanded(record)).tokens == 510
+
+    async def test_what_the_gateway_itself_sends_as_a_limit_is_one(self) -> None:
+        record = make_record(max_tokens=None)
+        target = make_target(max_output_tokens=500, defaults={"max_completion_tokens": 50})
+        record.plan = Plan("fast", None, target, (target,))
+        assert (await demanded(record)).tokens == 60
 
     async def test_embeddings_have_a_prompt_only(self) -> None:
         record = make_record()
@@ -234,7 +240,7 @@ class TestRefusal:
         assert told["x-ratelimit-reset-requests"] == "1m0s"
         assert told["x-ratelimit-remaining-tokens"] == "500"
 
-    async def test_what_can_never_pass_is_refused_without_asking_the_store(self) -> None:
+    async def test_what_can_never_pass_is_refused_whatever_there_is(self) -> None:
         store, record = FakeStore(), make_record(self.LIMITS, max_tokens=991)
         told = await refusal(store, record)
         assert (told.status, told.type, told.code) == (429, "tokens", "rate_limit_exceeded")
@@ -252,8 +258,7 @@ class TestRefusal:
         downstream, record = FakeDownstream(), make_record(self.LIMITS)
         told = await refusal(FakeStore(LimiterUnavailable()), record, downstream)
         assert (told.status, told.code) == (503, "limiter_unavailable")
-        assert dict(told.headers) == {"retry-after": "1", "retry-after-ms": "1000"}
-        assert downstream.extra == [("x-gateway-degraded", "limiter")]
+        assert dict(told.headers) == {"retry-after": "1", "retry-after-ms": "1000", "x-gateway-degraded": "limiter"}
         assert record.limit is Limit.UNAVAILABLE
 
 

@@ -3,8 +3,7 @@
 import asyncio
 import queue
 import time
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from fakeredis import FakeServer
 from fakeredis._clients._tcp_server import encode_reply
@@ -12,32 +11,24 @@ from fakeredis._helpers import SimpleError
 from fakeredis._socket import FakeSocket
 from redis import Redis
 
+from tests.loopback import LoopbackServer
+
 VERSION = (7, 4)
 
 
-class FakeRedisServer:
-    """`async with` it; `now` is the server's clock in microseconds, None for the real one.
+class FakeRedisServer(LoopbackServer):
+    """`now` is the server's clock in microseconds, None for the real one.
 
     `knows_flags` is False of servers older than Redis 7, which take no `#!lua` at the head of a script.
     """
 
     def __init__(self, now: int | None = None) -> None:
+        super().__init__()
         self.now = now
         self.knows_flags = True
         self.commands: list[str] = []
         self.connections: set[_Connection] = set()
         self._fake = FakeServer(version=VERSION)
-        self._listener: asyncio.Server | None = None
-
-    @property
-    def port(self) -> int:
-        assert self._listener is not None
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
 
     def size(self, key: bytes) -> int:
         """How many members a key has."""
@@ -48,19 +39,12 @@ class FakeRedisServer:
     def clock(self) -> int:
         return time.time_ns() // 1000 if self.now is None else self.now
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: _Connection(self, self._fake), "127.0.0.1", 0)
-        return self
+    def accept(self) -> asyncio.Protocol:
+        return _Connection(self, self._fake)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._listener is not None
-        self._listener.close()
+    async def end_connections(self) -> None:
         for connection in list(self.connections):
             connection.abort()
-        await self._listener.wait_closed()
 
 
 class _Socket(FakeSocket):

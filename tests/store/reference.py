@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
-from gateway.core.limits import MINUTE, Demand, Limits, Period, Rate, Use
+from gateway.core.limits import MINUTE, OVERDRAFT, Demand, Limits, Period, Rate, Use
 
 NOTHING = Fraction(0)
 
@@ -62,6 +62,8 @@ class Reference:
         limits = demand.limits
         if limits.requests is not None:
             self.requests.lack_at_most(self.now, whole(limits.requests))
+        if limits.tokens is not None:
+            self.tokens.lack_at_most(self.now, OVERDRAFT * Fraction(limits.tokens.capacity))
         answers = [
             self._fits(self.requests, limits.requests, 1),
             self._fits(self.tokens, limits.tokens, demand.tokens),
@@ -93,12 +95,14 @@ class Reference:
 
     def use(self, limits: Limits, wall: float) -> Use:
         """Debts are rounded up: a store's are at most `slack` away."""
-        requests, asked = NOTHING, Demand("", "", limits, 0, 0, wall)
+        requests, tokens, asked = NOTHING, NOTHING, Demand("", "", limits, 0, 0, wall)
         if limits.requests is not None:
             requests = min(self.requests.debt(self.now), whole(limits.requests))
+        if limits.tokens is not None:
+            tokens = min(self.tokens.debt(self.now), OVERDRAFT * Fraction(limits.tokens.capacity))
         return Use(
             requests=math.ceil(requests),
-            tokens=math.ceil(self.tokens.debt(self.now)) if limits.tokens else 0,
+            tokens=math.ceil(tokens),
             streams=len(self.running) if limits.streams is not None else 0,
             micro_usd=self._spent(asked) if limits.budget else 0,
         )

@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import gateway.store
+from tests.loopback import LoopbackServer
 from tests.store.bench import until
 
 _SCRIPTS = {
@@ -45,38 +44,26 @@ class Seen:
         return " ".join((self.name, *(word.decode() for word in told)))
 
 
-class ScriptedRedis:
-    """`async with` it. `held` commands wait for `reply`; what is not held gets the answer that pleases.
+class ScriptedRedis(LoopbackServer):
+    """`held` commands wait for `reply`; what is not held gets the answer that pleases.
 
     `seen` has every command but those of greetings, and is what Redis would run if it were alive.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.held: Callable[[Seen], bool] = lambda seen: False
         self.refuse_greeting: bytes | None = None
         self.seen: list[Seen] = []
         self.trips: list[list[str]] = []
         self.connections: list[_Connection] = []
-        self._listener: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
-        return self
+    def accept(self) -> asyncio.Protocol:
+        return _Connection(self)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._listener is not None
-        self._listener.close()
+    async def end_connections(self) -> None:
         for connection in self.connections:
             connection.transport.abort()
-        await self._listener.wait_closed()
-
-    @property
-    def url(self) -> str:
-        assert self._listener is not None
-        return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/0"
 
     @property
     def told(self) -> list[str]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.store import redis
-from gateway.store.batch import TRIP, WAITING, Batcher
-from gateway.store.command import Ask, Command, Reply
+from gateway.store.batch import GRACE, TRIP, WAITING, Batcher
+from gateway.store.command import Awaited, Command, Reply
 from gateway.store.failures import Failure, Kind, Unlinked
 from gateway.store.link import make_link
 from tests.store.bench import Meter, make_demand, until
+from tests.store.fake_server import FakeRedisServer
 from tests.store.scripted_redis import ADMITTED, DONE, ScriptedRedis
 
 LEASE = 30.0
@@ -30,12 +31,12 @@ class Carried:
 
     def ask(self, call: str) -> asyncio.Future[Reply]:
         deadline = asyncio.get_running_loop().time() + self.batcher.timeout
-        ask = Ask("admit", redis.admit(make_demand(call), LEASE), 5, deadline)
+        ask = Awaited("admit", redis.admit(make_demand(call), LEASE), 5, deadline)
         self.batcher.put(ask)
         return ask.future
 
     def settle(self, call: str) -> None:
-        self.batcher.put(redis.Settlement(make_demand(call), LEASE, (1, 1), certain=True))
+        self.batcher.put(redis.Settlement(make_demand(call), LEASE, redis.FIRST, (1, 1)))
 
 
 @pytest.fixture
@@ -215,9 +216,34 @@ class TestScripts:
         with pytest.raises(Unlinked) as caught:
             await carried.batcher.connect()
         assert caught.value.kind is kind
+        assert carried.meter.errors == [("connect", "connection"), ("connect", kind.value)]
         carried.server.refuse_greeting = None
         await carried.batcher.connect()
         await carried.server.saw("settle c0 once")
+
+
+class TestConnect:
+    """Each one that fails is counted once."""
+
+    async def test_where_nobody_listens(self) -> None:
+        async with ScriptedRedis() as server:
+            url = server.url
+        meter = Meter()
+        batcher = Batcher(make_link(url), redis.GREETING, meter, lambda failure: None)
+        with pytest.raises(Unlinked):
+            await batcher.connect()
+        await batcher.close()
+        assert meter.errors == [("connect", "connection")]
+
+    async def test_where_no_script_can_be_loaded(self) -> None:
+        async with FakeRedisServer() as old:
+            old.knows_flags = False
+            meter = Meter()
+            batcher = Batcher(make_link(old.url), redis.GREETING, meter, lambda failure: None)
+            with pytest.raises(Unlinked):
+                await batcher.connect()
+            await batcher.close()
+        assert meter.errors == [("connect", "script")]
 
 
 class TestLoss:
@@ -247,12 +273,21 @@ class TestLoss:
         assert await future == Failure(Kind.TIMEOUT, unknown=True)
         assert 0.19 <= time.monotonic() - began < 0.33
 
-    async def test_a_shorter_timeout_counts_at_once(self, carried: Carried) -> None:
+    async def test_a_shorter_timeout_counts_from_the_next_trip_on(self, carried: Carried) -> None:
         carried.server.hold("settle")
-        carried.settle("c0")
         carried.batcher.timeout = HASTY
+        carried.settle("c0")
         await until(lambda: carried.losses, 1.0)
         assert carried.losses == [Failure(Kind.TIMEOUT)]
+
+    async def test_each_time_the_loop_is_held_up_replies_are_looked_for_once_more(self, carried: Carried) -> None:
+        carried.batcher.timeout = HASTY
+        for call in ("c0", "c1"):
+            future = carried.ask(call)
+            time.sleep(HASTY + 2 * GRACE)  # noqa: ASYNC251, TID251 - holds the loop up
+            assert await future == OK
+            await asyncio.sleep(2 * GRACE)
+        assert carried.losses == []
 
     async def test_a_connection_that_ends_while_idle_is_noticed_at_once(self, carried: Carried) -> None:
         carried.server.cut()

@@ -41,6 +41,7 @@ class Scene:
     server: ScriptedRedis
     store: GuardedStore
     meter: TrippingMeter
+    settings: StoreSettings
 
     def begin(self, call: str, limits: Limits = FREE) -> "asyncio.Task[Verdict]":
         loop = asyncio.get_running_loop()
@@ -48,6 +49,9 @@ class Scene:
 
     async def admit(self, call: str, limits: Limits = FREE) -> Verdict:
         return await self.store.admit(make_demand(call, limits))
+
+    def take(self, **changes: object) -> None:
+        self.store.take(replace(self.settings, **changes))  # type: ignore[arg-type]
 
     def settle(self, call: str) -> None:
         self.store.settle(make_demand(call, FREE), 7, 0)
@@ -71,12 +75,13 @@ class Scene:
 async def staged(**changes: object) -> AsyncIterator[Scene]:
     async with ScriptedRedis() as server:
         meter = TrippingMeter()
-        store = open_store(StoreSettings(server.url, **{"timeout": PATIENT, **changes}), 2, meter)  # type: ignore[arg-type]
+        settings = StoreSettings(server.url, **{"timeout": PATIENT, **changes})  # type: ignore[arg-type]
+        store = open_store(settings, 2, meter)
         assert isinstance(store, GuardedStore)
         await store.start()
         server.seen.clear()
         server.trips.clear()
-        yield Scene(server, store, meter)
+        yield Scene(server, store, meter, settings)
         server.hold()
         await store.stop(0.5)
 
@@ -150,6 +155,15 @@ class TestCalls:
         assert not (await scene.admit("c1")).degraded
         assert scene.meter.states == [True, False]
         assert len(scene.server.connections) == 1
+
+    async def test_out_of_memory_is_over_when_nobody_calls_any_more(self) -> None:
+        async with staged(lease_ttl=0.3) as scene:
+            scene.server.hold("admit")
+            call = scene.begin("c0")
+            await scene.server.saw("admit c0")
+            scene.server.reply(b"-OOM command not allowed\r\n")
+            assert (await call).degraded
+            await until(lambda: scene.meter.states == [True, False])
 
 
 class TestClientLeaves:
@@ -279,16 +293,44 @@ class TestOutage:
         await scene.cut()
         await denying.cut()
         assert (scene.store.ready, denying.store.ready) == (True, False)
-        denying.store.settings = replace(denying.store.settings, on_error=OnError.LOCAL)
+        denying.take(on_error=OnError.LOCAL)
         assert denying.store.ready
         assert (await denying.admit("c0")).degraded
 
     async def test_a_late_reply_is_an_outage_to_all_who_wait(self, scene: Scene) -> None:
-        scene.store.settings = replace(scene.store.settings, timeout=HASTY)
+        scene.take(timeout=HASTY)
         scene.server.hold("admit")
         verdicts = await asyncio.gather(*(scene.admit(f"c{number}") for number in range(5)))
         assert {verdict.degraded for verdict in verdicts} == {True}
         assert scene.meter.errors[0] == ("admit", "timeout")
+
+    async def test_a_trip_that_nobody_waits_for_any_more_is_late_all_the_same(self) -> None:
+        async with staged(timeout=HASTY) as scene:
+            scene.server.hold("admit")
+            left = scene.begin("c0")
+            await scene.server.saw("admit c0")
+            left.cancel()
+            await until(lambda: not scene.up)
+            assert (await scene.admit("c1")).degraded
+
+    async def test_a_connection_that_fails_at_the_first_renewal_is_an_outage(self, scene: Scene) -> None:
+        await scene.admit("c0")
+        await scene.cut()
+        scene.meter.trips.clear()
+
+        def half_close() -> None:
+            if [op for op, _ in scene.meter.trips] == ["connect", "connect"]:
+                scene.server.refuse_greeting = b"-LOADING Redis is loading\r\n"
+                writer = scene.store._batcher._link._writer
+                assert writer is not None
+                writer.write_eof()
+
+        scene.meter.after_trip = half_close
+        scene.server.refuse_greeting = None
+        await until(lambda: scene.server.refuse_greeting is not None)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (scene.up, scene.meter.states[-1]) == (False, True)
 
     async def test_the_gauge_follows(self, scene: Scene) -> None:
         await scene.cut()
@@ -334,7 +376,7 @@ class TestSettlement:
         scene.settle("c0")
         await scene.server.saw("settle c0 first")
         stopping = asyncio.get_running_loop().create_task(scene.store.stop(PATIENT), name="stop")
-        await asyncio.sleep(0)
+        await asyncio.wait((stopping,), timeout=HASTY)
         assert not stopping.done()
         scene.server.reply(DONE)
         await stopping
@@ -342,10 +384,29 @@ class TestSettlement:
 
     async def test_stopping_waits_no_longer_than_told_and_counts_what_is_lost(self, scene: Scene) -> None:
         await scene.admit("c0")
-        await scene.cut()
+        scene.server.hold("settle")
         scene.settle("c0")
         await scene.store.stop(0.02)
+        assert scene.meter.errors == [("settle", "dropped")]
+
+    async def test_stopping_waits_for_no_connection(self, scene: Scene) -> None:
+        await scene.admit("c0")
+        await scene.cut()
+        scene.settle("c0")
+        async with asyncio.timeout(PATIENT / 2):
+            await scene.store.stop(PATIENT)
         assert scene.meter.errors[-1] == ("settle", "dropped")
+
+    async def test_what_ends_while_it_stops_is_sent_too(self, scene: Scene) -> None:
+        await scene.admit("c0")
+        stopping = asyncio.get_running_loop().create_task(scene.store.stop(PATIENT), name="stop")
+        await asyncio.sleep(0)
+        scene.server.hold("settle")
+        scene.settle("c0")
+        await scene.server.saw("settle c0 first")
+        scene.server.reply(DONE)
+        await stopping
+        assert scene.meter.errors == []
 
 
 class TestLeases:
@@ -356,6 +417,15 @@ class TestLeases:
             scene.settle("c1")
             await scene.server.saw("renew c0 c2", "renew c0 c2")
             assert scene.server.seen[-1].arguments[:2] == (b"100000", b"1000000")
+
+    async def test_their_ttl_is_that_of_the_start(self) -> None:
+        """By a shorter one those that run would end before their renewal, or count as written by a wrong clock."""
+        async with staged(lease_ttl=0.3) as scene:
+            scene.take(lease_ttl=0.01)
+            await scene.admit("c0")
+            assert scene.server.seen[-1].arguments[-2:] == (b"300000", b"3000000")
+            await scene.server.saw("renew c0")
+            assert scene.server.seen[-1].arguments[:2] == (b"300000", b"3000000")
 
     async def test_each_key_is_renewed_by_itself_and_in_portions(self) -> None:
         async with staged(lease_ttl=0.5) as scene:

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.limits import Limits, Use
 from gateway.store import redis
 from gateway.store.link import pack
-from gateway.store.redis import Release, Renewal, Settlement
+from gateway.store.redis import FIRST, Renewal, Settlement, release
 from tests.redis_server import RedisServer
 from tests.store.bench import SLOW, make_demand
 from tests.store.fake_server import FakeRedisServer
@@ -78,27 +78,27 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
 
 
 def settlement(tokens: int, micro_usd: int) -> Settlement:
-    return Settlement(ONE, TTL, (tokens, micro_usd), certain=True)
+    return Settlement(ONE, TTL, FIRST, (tokens, micro_usd))
 
 
 class TestRelease:
     async def test_after_the_admission_it_undoes_everything(self, wire: Wire) -> None:
         before = await wire.use()
         assert await wire.admits()
-        await wire.send(Release(ONE, TTL).packed())
+        await wire.send(release(ONE, TTL).packed())
         assert await wire.use() == before == Use()
 
     async def test_of_other_calls_it_undoes_nothing(self, wire: Wire) -> None:
         assert await wire.admits("other")
         assert await wire.admits()
-        await wire.send(Release(ONE, TTL).packed())
+        await wire.send(release(ONE, TTL).packed())
         use = await wire.use()
         assert (use.streams, use.micro_usd, await wire.tokens()) == (1, 100, 100)
         assert SLOW.requests is not None
         assert SLOW.requests.left(use.requests) == 3
 
     async def test_before_the_admission_it_keeps_the_call_out(self, wire: Wire) -> None:
-        await wire.send(Release(ONE, TTL).packed())
+        await wire.send(release(ONE, TTL).packed())
         assert not await wire.admits()
         assert await wire.use() == Use()
 
@@ -106,13 +106,13 @@ class TestRelease:
         assert await wire.admits("other")
         assert await wire.admits()
         for _ in range(2):
-            await wire.send(Release(ONE, TTL).packed())
+            await wire.send(release(ONE, TTL).packed())
         assert (await wire.use()).micro_usd == 100
         assert await wire.tokens() == 100
 
     async def test_what_was_released_is_never_renewed(self, wire: Wire) -> None:
         assert await wire.admits()
-        await wire.send(Release(ONE, TTL).packed())
+        await wire.send(release(ONE, TTL).packed())
         assert await wire.renew("one") == 0
         assert (await wire.use()).streams == 0
 

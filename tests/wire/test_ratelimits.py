@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.limits import Budget, Limits, Period, Rate, Use, Verdict
+from gateway.core.limits import Budget, Demand, Limits, Period, Rate, Use, Verdict
 from gateway.wire.ratelimits import duration, exhausted, headers, too_large
 
 # Go's time.ParseDuration, as far as OpenAI's headers use it.
@@ -116,6 +116,6 @@ class TestWording:
         assert "Limit 60000, Used 45000, Requested 50000." in text
 
     def test_what_can_never_pass_names_the_bucket_and_no_wait(self) -> None:
-        text = too_large("gpt", TPM, 90_001)
+        text = too_large("gpt", Demand("call", "key", Limits("small", tokens=TPM), 90_001, 0, 0.0))
         assert text.startswith("Request too large for gpt on tokens per min (TPM): Limit 90000, Requested 90001.")
         assert "try again" not in text

@@ -6,7 +6,7 @@
 --         micro-USD reserved and the budget; its key's TTL (s); a lease's TTL and how long an ended one is kept.
 --         Times in microseconds. -1 is no limit.
 -- Returns "admitted requests tokens streams spent", debts in microseconds, as it stands afterwards.
-local CLEANED = 100
+local OVERDRAFT, CLEANED = 10, 100
 
 local function integer(number)
   return string.format('%.0f', number)
@@ -46,7 +46,7 @@ local function charge(bucket)
 end
 
 look(requests, requests.capacity)
-look(tokens, 10 * tokens.capacity)
+look(tokens, OVERDRAFT * tokens.capacity)
 -- A lease that ends after that was written before the clock went back.
 local running = redis.call('ZCOUNT', KEYS[3], '(' .. integer(now), integer(now + kept))
 local spent = budget >= 0 and tonumber(redis.call('GET', KEYS[5]) or 0) or 0
