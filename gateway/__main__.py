@@ -18,7 +18,7 @@ from gateway.demo import demo
 from gateway.explain import explain
 from gateway.keys import new_key
 from gateway.observe.multiprocess import FOLDER_VARIABLE, make_folder
-from gateway.reload import ConfigFile
+from gateway.reload import KEPT, STARTED, ConfigFile, pinned
 from gateway.supervisor import Launch, supervise
 from gateway.worker import Place, bind_to_parent, run, serve
 
@@ -145,6 +145,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.listen is not None:
         command += ["--listen", arguments.listen]
     with make_folder() as folder:
+        config = _config_file(arguments, folder / STARTED).load()
         os.environ[FOLDER_VARIABLE] = str(folder)  # noqa: TID251
         launch = Launch(tuple(command), _environ(), folder)
         try:
@@ -157,13 +158,15 @@ def _worker(arguments: argparse.Namespace) -> int:
     folder = Path(_environ()[FOLDER_VARIABLE])
     place = Place(arguments.listener, arguments.heartbeat, arguments.metrics_id, folder, arguments.parent)
     bind_to_parent(place)
-    file = _config_file(arguments)
-    return _run(serve(file.load(), place=place, file=file))
+    file = _config_file(arguments, folder / KEPT)
+    config, current = file.load_or_kept()
+    started_with = ConfigFile(folder / STARTED, _environ(), file.listen).load()
+    return _run(serve(pinned(config, started_with), place=place, file=file, current=current))
 
 
-def _config_file(arguments: argparse.Namespace) -> ConfigFile:
+def _config_file(arguments: argparse.Namespace, kept: Path | None = None) -> ConfigFile:
     listen = None if arguments.listen is None else _address(arguments.listen)
-    return ConfigFile(arguments.config, _environ(), listen)
+    return ConfigFile(arguments.config, _environ(), listen, kept)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -12,10 +13,12 @@ from pathlib import Path
 import structlog
 
 from gateway.config.document import MAX_BYTES
-from gateway.config.load import ConfigError, Fault, load, parse
+from gateway.config.load import ConfigError, Fault, parse
 from gateway.core.settings import Config
 
 INTERVAL = 1.0
+# In the folder that a supervisor shares with its workers: what it started with, and what was last valid.
+STARTED, KEPT = "started.yaml", "routes.yaml"
 
 Stamp = tuple[str, int, int, int]
 
@@ -37,15 +40,41 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """Where a process has its configuration from; `listen` is the host and port that go before the file's."""
+    """Where a process has its configuration from; `listen` is the host and port that go before the file's.
+
+    `kept` is the copy that a supervisor's workers make of its last content that was valid: one that starts while the
+    file has faults serves with that.
+    """
 
     path: Path
     environ: Mapping[str, str] = field(repr=False)
     listen: tuple[str, int] | None = None
+    kept: Path | None = None
 
     def load(self) -> Config:
-        """For the start. Raises ConfigError."""
-        return self._listening(load(self.path, self.environ))
+        """For the start. Raises ConfigError, and OSError if it can't be kept."""
+        content = _read(self.path)
+        config = self.parse(content)
+        self.keep(content)
+        return config
+
+    def load_or_kept(self) -> tuple[Config, bool]:
+        """For the start of a worker. Whether it is the file's: else that has faults. Raises what `load` raises."""
+        try:
+            return self.load(), True
+        except ConfigError:
+            if self.kept is not None:
+                with contextlib.suppress(ConfigError):
+                    return self.parse(_read(self.kept)), False
+            raise
+
+    def keep(self, content: Content) -> None:
+        """In one step, and for this user's eyes only: there may be secrets in it. Raises OSError."""
+        if self.kept is not None:
+            new = self.kept.with_name(f"{self.kept.name}.{os.getpid()}")
+            new.touch(0o600)
+            new.write_bytes(content.text)
+            new.replace(self.kept)
 
     def stamp(self) -> Stamp | None:
         """Differs when the file may have changed, also by the swap of a link on its way; None where there is none."""
@@ -63,10 +92,9 @@ class ConfigFile:
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 return Content(b"", "is not a regular file")
-            with self.path.open("rb") as file:
-                return Content(file.read(MAX_BYTES + 1))
         except OSError as error:
-            return Content(b"", f"cannot be read: {error.strerror}")
+            return _unreadable(error)
+        return _read(self.path)
 
     def parse(self, content: Content) -> Config:
         """Raises ConfigError."""
@@ -74,13 +102,22 @@ class ConfigFile:
             raise ConfigError([Fault(str(self.path), 0, 0, "", content.fault)])
         config = parse(content.text, str(self.path), self.environ)
         config.routes.target("")  # its index of names is made here, in a thread, and not by the first call on the loop
-        return self._listening(config)
-
-    def _listening(self, config: Config) -> Config:
         if self.listen is None:
             return config
         host, port = self.listen
         return replace(config, server=replace(config.server, host=host, port=port))
+
+
+def _read(path: Path) -> Content:
+    try:
+        with path.open("rb") as file:
+            return Content(file.read(MAX_BYTES + 1))
+    except OSError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: OSError) -> Content:
+    return Content(b"", f"cannot be read: {error.strerror}")
 
 
 class Reloader:
@@ -99,10 +136,10 @@ class Reloader:
         interval: float = INTERVAL,
     ) -> None:
         self._file = file
+        self._started_with = running
         self._take = take
         self._refused = refused
         self._interval = interval
-        self._started_with = _fixed(running)
         self._version = running.version
         self._stamp: Stamp | None = None
         # digests of what was last taken or refused, and of what was new at the last look
@@ -154,7 +191,7 @@ class Reloader:
         self._decided, self._unsettled = content.digest, None
         try:
             config = await asyncio.to_thread(self._file.parse, content)
-            self._take(config)
+            self._take(pinned(config, self._started_with))
         except ConfigError as error:
             for fault in error.faults:
                 log.error("configuration fault", detail=str(fault))
@@ -162,18 +199,26 @@ class Reloader:
             log.exception("configuration could not be loaded")
         else:
             self._tell(config)
+            await self._keep(content)
             return
         self._refused()
         log.error("configuration refused", config_version=self._version)
+
+    async def _keep(self, content: Content) -> None:
+        try:
+            await asyncio.to_thread(self._file.keep, content)
+        except OSError as error:
+            log.error("configuration could not be kept for the next worker", error=error.strerror)
 
     def _tell(self, config: Config) -> None:
         log.info("configuration reloaded", old_version=self._version, config_version=config.version)
         self._version = config.version
         for warning in config.warnings:
             log.warning("configuration", detail=warning)
+        started_with = _fixed(self._started_with)
         for name, value in _fixed(config).items():
-            if value != self._started_with[name]:
-                log.warning("configuration", detail=f"{name} is not what this process started with: it takes a restart")
+            if value != started_with[name]:
+                log.warning("configuration", detail=f"{name} is not what the gateway started with: it takes a restart")
 
 
 @contextlib.contextmanager
@@ -188,12 +233,29 @@ def reloading(reloader: Reloader) -> Iterator[None]:
         watching.cancel()
 
 
+def pinned(config: Config, started_with: Config) -> Config:
+    """`config`, but for what a gateway reads once, when it starts: a worker that comes later must not differ in it."""
+    server, store = started_with.server, started_with.store
+    return replace(
+        config,
+        server=replace(
+            config.server,
+            host=server.host,
+            port=server.port,
+            workers=server.workers,
+            drain_timeout=server.drain_timeout,
+        ),
+        store=replace(config.store, url=store.url, lease_ttl=store.lease_ttl),
+    )
+
+
 def _fixed(config: Config) -> dict[str, object]:
-    """What a process reads once, when it starts, by the name of its field."""
+    """What `pinned` keeps, by the name of its field."""
     server, store = config.server, config.store
     return {
         "server.listen": (server.host, server.port),
         "server.workers": server.workers,
         "server.drain_timeout": server.drain_timeout,
         "store.url": store.url,
+        "store.lease_ttl": store.lease_ttl,
     }

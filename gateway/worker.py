@@ -44,13 +44,13 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a supervisor gives to a worker: descriptors of its listener and of the pipe it beats on, its name in the
-    metrics and their folder, and the process id to expect as its parent.
+    metrics, the folder that all workers keep their files in, and the process id to expect as its parent.
     """
 
     listener: int
     heartbeat: int
     metrics_id: str
-    metrics_folder: Path
+    folder: Path
     parent: int
 
 
@@ -65,13 +65,15 @@ async def serve(
     ready: Callable[[App], None] | None = None,
     place: Place | None = None,
     file: ConfigFile | None = None,
+    current: bool = True,
 ) -> None:
     """Serve until told to end (see `_until_told_to_end`). Raises OSError if it can't listen.
 
-    `file` is where `config` came from: it is watched, and read again on SIGHUP.
+    `file` is where `config` came from: it is watched, and read again on SIGHUP. If it is not `current`, because the
+    file has faults now, they are told at once, as after a reload.
     """
     writer = LineWriter(lambda batch: write_all(STDOUT, batch))
-    configure(writer)
+    configure(writer, **({"pid": os.getpid()} if place else {}))
     heartbeat = Heartbeat(place.heartbeat) if place else None
     try:
         app = App(config, writer, _shared_metrics(place) if place else None)
@@ -85,7 +87,7 @@ async def serve(
         log.info("listening", host=host, port=port, config_version=config.version)
         if ready is not None:
             ready(app)
-        with _reloading(app, config, file):
+        with _reloading(app, config, file, current):
             await _until_told_to_end(app, heartbeat)
         log.info("stopped")
     finally:
@@ -94,10 +96,13 @@ async def serve(
         writer.close()
 
 
-def _reloading(app: App, config: Config, file: ConfigFile | None) -> AbstractContextManager[None]:
+def _reloading(app: App, config: Config, file: ConfigFile | None, current: bool) -> AbstractContextManager[None]:
     if file is None:
         return nullcontext()
-    return reloading(Reloader(file, config, app.take, app.metrics.config_refused))
+    reloader = Reloader(file, config, app.take, app.metrics.config_refused)
+    if not current:
+        reloader.hang_up()
+    return reloading(reloader)
 
 
 async def _until_told_to_end(app: App, heartbeat: "Heartbeat | None") -> None:
@@ -127,9 +132,9 @@ async def _cut_when_told(app: App, signals: "asyncio.Queue[int]", supervised: bo
 
 
 def _shared_metrics(place: Place) -> Metrics:
-    hold(place.metrics_folder)
+    hold(place.folder)
     keep_in_files(place.metrics_id)
-    return Metrics(place.metrics_folder)
+    return Metrics(place.folder)
 
 
 def bind_to_parent(place: Place) -> None:

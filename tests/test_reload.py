@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -40,9 +41,11 @@ class Reloads:
     taken: list[Config] = field(default_factory=list)
     refused: int = 0
     fail: Exception | None = None
+    running_with: Config | None = None
 
     def __post_init__(self) -> None:
-        self.reloader = Reloader(self.file, self.file.load(), self._take, self._refuse, interval=self.interval)
+        running = self.running_with or self.file.load()
+        self.reloader = Reloader(self.file, running, self._take, self._refuse, interval=self.interval)
 
     def _take(self, config: Config) -> None:
         if self.fail is not None:
@@ -311,7 +314,8 @@ class TestRestarts:
                 "server: {workers: 2}\nstore: {url: redis://127.0.0.1:1, replicas: 2}",
                 id="workers",
             ),
-            pytest.param("", "store: {on_error: deny, timeout: 50ms, lease_ttl: 20s}", id="not the rest of the store"),
+            pytest.param("store.lease_ttl", "store: {lease_ttl: 20s}", id="store.lease_ttl"),
+            pytest.param("", "store: {on_error: deny, timeout: 50ms}", id="not the rest of the store"),
         ],
     )
     async def test_a_change_is_a_warning_and_the_rest_is_taken(self, reloads: Reloads, fields: str, text: str) -> None:
@@ -333,6 +337,110 @@ class TestRestarts:
             await reloads.hang_up()
         assert (reloads.taken[0].server.host, reloads.taken[0].server.port) == ("127.0.0.1", 7)
         assert reloads.told("configuration") == []
+
+
+class TestKept:
+    """A worker that starts while the file has faults serves with what was valid last."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> ConfigFile:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "routes.yaml").write_text(VALID)
+        return ConfigFile(tmp_path / "routes.yaml", {}, kept=tmp_path / "run" / "routes.yaml")
+
+    def test_what_was_loaded_is_kept_for_this_user_alone(self, file: ConfigFile) -> None:
+        umask = os.umask(0)
+        try:
+            config, current = file.load_or_kept()
+        finally:
+            os.umask(umask)
+        assert (config.version, current) == (version(VALID), True)
+        (kept,) = folder_of(file).iterdir()
+        assert (kept.read_text(), kept.stat().st_mode & 0o777) == (VALID, 0o600)
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda path: path.write_text("nonsense: true"), id="faults"),
+            pytest.param(lambda path: path.unlink(), id="gone"),
+            pytest.param(lambda path: (path.unlink(), path.mkdir()), id="a folder"),
+        ],
+    )
+    def test_it_is_started_with_while_the_file_has_faults(
+        self, file: ConfigFile, spoil: Callable[[Path], None]
+    ) -> None:
+        file.load()
+        spoil(file.path)
+        config, current = file.load_or_kept()
+        assert (config.version, current) == (version(VALID), False)
+
+    def test_its_warnings_name_the_file_itself(self, file: ConfigFile) -> None:
+        file.path.write_text(VALID.replace("keys:\n", 'keys:\n  - {name: other, key: "${KEY}"}\n'))
+        warnings = file.load().warnings
+        assert warnings
+        file.path.unlink()
+        assert file.load_or_kept()[0].warnings == warnings
+        assert all(str(warning).startswith(f"{file.path}:") for warning in warnings)
+
+    def test_without_it_the_faults_of_the_file_end_the_start(self, file: ConfigFile) -> None:
+        file.path.write_text("nonsense: true")
+        with pytest.raises(ConfigError) as raised:
+            file.load_or_kept()
+        assert str(raised.value.faults[0]).startswith(f"{file.path}:1:")
+
+    def test_if_that_has_faults_too_those_of_the_file_are_told(self, file: ConfigFile, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text(KEY)
+        file.path.write_text(VALID.replace(KEY, f"file:{tmp_path / 'secret'}"))
+        file.load()
+        (tmp_path / "secret").unlink()
+        file.path.write_text("")
+        with pytest.raises(ConfigError) as raised:
+            file.load_or_kept()
+        assert str(raised.value.faults[0]).startswith(f"{file.path}:1:1")
+
+    async def test_each_reload_is_kept_and_what_is_refused_is_not(self, file: ConfigFile, lines: list[bytes]) -> None:
+        reloads = Reloads(file, lines)
+        with reloads.running():
+            reloads.write(OTHER)
+            await reloads.hang_up()
+            reloads.write("nonsense: true")
+            await reloads.hang_up()
+        reloads.faults()
+        assert [path.read_text() for path in folder_of(file).iterdir()] == [OTHER]
+
+    async def test_a_reload_that_cannot_be_kept_is_taken_all_the_same(
+        self, file: ConfigFile, lines: list[bytes]
+    ) -> None:
+        reloads = Reloads(file, lines)
+        shutil.rmtree(folder_of(file))
+        with reloads.running():
+            for count in (1, 2):
+                await reloads.hang_up()
+                assert (len(reloads.taken), reloads.refused) == (count, 0)
+        (told, *_) = reloads.told("configuration could not be kept for the next worker")
+        assert told["error"] == "No such file or directory"
+
+    async def test_the_file_is_told_once_and_taken_when_it_is_valid_again(
+        self, file: ConfigFile, lines: list[bytes]
+    ) -> None:
+        file.load()
+        file.path.write_text("nonsense: true")
+        config, _ = file.load_or_kept()
+        reloads = Reloads(file, lines, running_with=config)
+        reloads.reloader.hang_up()
+        with reloads.running():
+            await reloads.until(1)
+            await asyncio.sleep(INTERVAL * 5)
+            assert reloads.refused == 1
+            reloads.write(VALID)
+            await reloads.until(2)
+        assert len(reloads.faults()) >= 1
+        assert [config.version for config in reloads.taken] == [version(VALID)]
+
+
+def folder_of(file: ConfigFile) -> Path:
+    assert file.kept is not None
+    return file.kept.parent
 
 
 def test_the_environment_is_not_shown(tmp_path: Path) -> None:

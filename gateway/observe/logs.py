@@ -84,10 +84,16 @@ class _StdlibHandler(logging.Handler):
             self.handleError(record)
 
 
-def configure(writer: LineWriter) -> None:
-    """One JSON object a line: `timestamp` (UTC), `level`, `event`, then the fields."""
+def configure(writer: LineWriter, **fields: object) -> None:
+    """One JSON object a line: `timestamp` (UTC), `level`, `event`, then the fields; `fields` are in every one."""
+
+    def add_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(fields)
+        return event
+
     structlog.configure(
         processors=[
+            *([add_fields] if fields else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _place_exception,

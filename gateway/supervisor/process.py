@@ -10,11 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How a worker is started: the command but for its place, the environment, and the folder of the metrics."""
+    """How a worker is started: the command but for its place, the environment, and the folder of all workers' files."""
 
     command: tuple[str, ...]
     environ: Mapping[str, str]
-    metrics_folder: Path
+    folder: Path
 
 
 class Worker:

@@ -173,7 +173,7 @@ class Supervisor:
         del self.workers[worker]
         self._selector.unregister(worker.pipe)
         worker.close()
-        forget_gauges(self._launch.metrics_folder, worker.metrics_id)
+        forget_gauges(self._launch.folder, worker.metrics_id)
         fields = {"slot": slot.number, "pid": worker.pid, **told(code)}
         if worker.leaving:
             log.info("worker ended", **fields)

@@ -5,11 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.config.load import load
 from gateway.observe.multiprocess import FOLDER_VARIABLE, make_folder
+from gateway.reload import STARTED, ConfigFile
 from gateway.supervisor import Launch, supervise
-
-CRASHED = 7
 
 
 def main() -> int:
@@ -18,11 +16,11 @@ def main() -> int:
     parser.add_argument("--crash", metavar="METRICS_ID", help="the worker of that name dies at its start")
     parser.add_argument("config", type=Path)
     arguments = parser.parse_args()
-    settings = load(arguments.config, {}).server
     worker = [sys.executable, "-m", "gateway", "worker", "--config", str(arguments.config)]
     if arguments.crash is not None:
         worker = [sys.executable, "-m", "tests.processes.crash", arguments.crash, *worker]
     with make_folder() as folder:
+        settings = ConfigFile(arguments.config, {}, kept=folder / STARTED).load().server
         os.environ[FOLDER_VARIABLE] = str(folder)  # noqa: TID251 - where prometheus_client looks
         return supervise(Launch(tuple(worker), {FOLDER_VARIABLE: str(folder)}, folder), settings, arguments.stuck_after)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes.conftest import Configure
+from tests.processes.crash import CRASHED
 from tests.processes.load import Load
 from tests.processes.served import SERVE, Served, started, until_gone
 
@@ -55,17 +56,43 @@ async def test_the_counters_of_replaced_workers_stay(served: Served) -> None:
     assert await served.metric("active_streams") == 0
 
 
-async def test_a_worker_whose_successor_cannot_start_stays(served: Served, file: Path) -> None:
-    spoil(file)
+async def test_workers_are_replaced_while_the_file_is_gone(served: Served, file: Path) -> None:
+    """By such that have what was valid last, also if nobody reloaded that: workers had only started with it."""
+    add_line(file, "# newer")
     served.send(signal.SIGUSR2)
-    assert (await served.until("worker not replaced"))["exit_code"] == 1
-    assert len(served.told("worker started")) == 3
-    assert (await served.get("/readyz")).status == 200
-    assert served.told("draining") == []
+    await served.until("worker replaced", 2)
+    take_away(file)
+    served.send(signal.SIGUSR2)
+    await served.until("worker replaced", 4)
+    await served.until("listening", 6)
+    versions = [line["config_version"] for line in served.told("listening")]
+    assert versions[0] == versions[1] != versions[2]
+    assert versions[2:] == [versions[2]] * 4
+    async with asyncio.timeout(5):
+        while await served.metric("config_last_reload_successful") != 0:
+            await asyncio.sleep(0.02)
+    faults = {line["detail"] for line in served.told("configuration fault")}
+    assert faults == {f"{file}: cannot be read: No such file or directory"}
+    assert served.told("worker not replaced") == []
 
 
-def spoil(file: Path) -> None:
-    file.write_text("nonsense: true\n")
+def add_line(file: Path, text: str) -> None:
+    with file.open("a") as end:
+        end.write(f"{text}\n")
+
+
+def take_away(file: Path) -> None:
+    file.unlink()
+
+
+async def test_a_worker_whose_successor_cannot_start_stays(file: Path) -> None:
+    arguments = ("-m", "tests.processes.supervise", "--crash", "2", str(file))
+    async with started(*arguments, workers=2) as served:
+        served.send(signal.SIGUSR2)
+        assert (await served.until("worker not replaced"))["exit_code"] == CRASHED
+        assert len(served.told("worker started")) == 3
+        assert (await served.get("/readyz")).status == 200
+        assert served.told("draining") == []
 
 
 async def test_it_may_be_told_to_end_while_it_replaces_workers(served: Served) -> None:

@@ -44,6 +44,7 @@ async def test_connections_are_spread_over_all_workers(served: Served) -> None:
         await client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         await client.until(b"ok\n")
     taken = [sockets_of(pid) - count for pid, count in zip(served.pids, before, strict=True)]
+    assert {line["pid"] for line in served.told("listening")} == set(served.pids), "each says which one it is"
     assert sum(taken) == 40
     assert min(taken) >= 5
 
@@ -197,21 +198,45 @@ async def test_a_worker_that_somebody_tells_to_end_is_replaced_while_it_drains(s
     assert served.told("worker died") == []
 
 
-async def test_the_files_of_the_metrics_are_private_and_gone_at_the_end(configure: Configure) -> None:
-    async with started(*SERVE, str(configure()), workers=2) as served:
-        folder = metrics_folder(served.pids[0])
-        assert names(folder) == {"counter_0.db", "counter_1.db", "counter_supervisor.db"}
+async def test_killed_workers_are_back_with_what_was_valid_last_while_the_file_has_faults(
+    configure: Configure,
+) -> None:
+    file = configure()
+    valid = file.read_text()
+    async with started(*SERVE, str(file), workers=2) as served:
+        (version,) = {line["config_version"] for line in served.told("listening")}
+        file.write_text("nonsense: true\n")
+        for pid in served.pids:
+            os.kill(pid, signal.SIGKILL)
+        await served.until("worker ready", 4)
+        answers = [await served.get("/v1/models") for _ in range(6)]
+        assert {(answer.status, answer.headers[b"x-gateway-config-version"]) for answer in answers} == {
+            (200, version.encode())
+        }
+        await served.until("configuration refused", 2)
+        assert str(served.told("configuration fault")[0]["detail"]).startswith(f"{file}:1:1 ")
+        assert await served.metric("config_last_reload_successful") == 0
+        file.write_text(valid + "# repaired\n")
+        served.send(signal.SIGHUP)
+        await served.until("configuration reloaded", 2)
+        assert await served.metric("config_last_reload_successful") == 1
+        assert len(served.told("configuration refused")) == 2
+
+
+async def test_the_files_that_workers_share_are_private_and_gone_at_the_end(configure: Configure) -> None:
+    file = configure()
+    async with started(*SERVE, str(file), workers=2) as served:
+        folder = folder_of(served.pids[0])
+        assert folder.stat().st_mode & 0o777 == 0o700
+        counters = {path.name for path in folder.glob("counter_*")}
+        assert counters == {"counter_0.db", "counter_1.db", "counter_supervisor.db"}
+        kept = folder / "routes.yaml"
+        assert (kept.stat().st_mode & 0o777, kept.read_text()) == (0o600, file.read_text())
         served.send(signal.SIGINT)
         assert await served.ended() == 0
-    assert names(folder) == set()
+    assert not folder.exists()
 
 
-def metrics_folder(pid: int) -> Path:
+def folder_of(pid: int) -> Path:
     variables = dict(entry.partition("=")[::2] for entry in Path(f"/proc/{pid}/environ").read_text().split("\0"))
-    folder = Path(variables["PROMETHEUS_MULTIPROC_DIR"])
-    assert folder.stat().st_mode & 0o777 == 0o700
-    return folder
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("counter_*")}
+    return Path(variables["PROMETHEUS_MULTIPROC_DIR"])
