@@ -7,9 +7,10 @@ Tokens and money are whole numbers, money in micro-USD; what a bucket holds is c
 import enum
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 MINUTE = 60_000_000
+DAY = 86_400
 
 # A call may use more tokens than it reserved; its caller never waits for longer than so many whole buckets take.
 OVERDRAFT = 10
@@ -82,7 +83,12 @@ class Period(enum.Enum):
 
     def label(self, wall: float) -> str:
         """The period that holds `wall`, unlike any other: `month-2026-11-01`."""
-        return f"{self.value}-{self.began(wall):%Y-%m-%d}"
+        return _label_of_day(self, int(wall // DAY))
+
+
+@lru_cache(maxsize=64)
+def _label_of_day(period: Period, day: int) -> str:
+    return f"{period.value}-{period.began(day * DAY):%Y-%m-%d}"
 
 
 @dataclass(frozen=True, slots=True)

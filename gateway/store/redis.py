@@ -47,17 +47,12 @@ def _keys(key: str) -> tuple[bytes, bytes, bytes, bytes]:
     return tag + b"rpm", tag + b"tpm", tag + b"leases", tag + b"held"
 
 
-@lru_cache(maxsize=64)
-def _label_of_day(period: Period, day: int) -> bytes:
-    return period.label(day * 86400).encode()
-
-
 def _keys_with_spend(key: str, limits: Limits, wall: float) -> tuple[bytes, ...]:
     """The last one only with a budget."""
     keys, budget = _keys(key), limits.budget
     if budget is None:
         return keys
-    return (*keys, b"gw:{%b}:spend:%b" % (key.encode(), _label_of_day(budget.period, int(wall // 86400))))
+    return (*keys, f"gw:{{{key}}}:spend:{budget.period.label(wall)}".encode())
 
 
 def _microseconds(seconds: float) -> bytes:
