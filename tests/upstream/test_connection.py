@@ -305,3 +305,13 @@ class TestBackpressure:
             line.connection.resume()
             await until(lambda: listening.end)
             assert len(listening.payload) == size
+
+
+async def test_the_upstream_hears_of_an_abandoned_call_in_the_same_turn_of_the_loop() -> None:
+    """What is sent in the next turn, such as the call that gets its lease, comes behind it."""
+    async with a_line() as line:
+        listening = await line.ask()
+        await line.say(CHUNKED + HELLO)
+        await until(lambda: listening.chunks)
+        line.connection.abandon()
+        assert line.peer.recv(1) == b""
