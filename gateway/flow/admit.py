@@ -84,9 +84,6 @@ class Admission:
             record.limit = Limit.UNAVAILABLE
             raise _unavailable() from None
         downstream.add_headers(headers(verdict))
-        if not (verdict.admitted or demand.fits(verdict.limits)):
-            record.limit = Limit.UNAVAILABLE  # not even in all of this process's share
-            raise _unavailable()
         if not verdict.admitted:
             record.limit, refusal = self._refusal(_model(record), demand, verdict)
             raise refusal
@@ -103,6 +100,8 @@ class Admission:
 
     def _refusal(self, model: str, demand: Demand, verdict: Verdict) -> tuple[Limit, Refusal]:
         limits, use = verdict.limits, verdict.use
+        if not demand.fits(limits):  # not even into all of this process's share
+            return Limit.UNAVAILABLE, LimiterUnavailable(headers=retry_headers(MIN_COOLDOWN))
         if limits.budget is not None and use.micro_usd + demand.micro_usd > limits.budget.micro_usd:
             return Limit.BUDGET, InsufficientQuota(headers=(NO_RETRY,))
         requests_wait = _wait(limits.requests, use.requests, 1)

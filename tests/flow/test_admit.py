@@ -281,6 +281,13 @@ class TestAdmitted:
         told = dict(downstream.extra)
         assert (told["x-ratelimit-limit-requests"], told["x-gateway-degraded"]) == ("15", "limiter")
 
+    async def test_what_no_share_could_hold_is_a_503_that_says_so_once(self) -> None:
+        downstream, record = FakeDownstream(), make_record(max_tokens=LIMITS.tokens.burst // 2)
+        told = await refusal(RefusingStore(Use(), LIMITS.shared_by(4), degraded=True), record, downstream)
+        assert (told.status, told.code, record.limit) == (503, "limiter_unavailable", Limit.UNAVAILABLE)
+        names = [name for name, _ in (*told.headers, *downstream.extra)]
+        assert names.count("x-gateway-degraded") == names.count("retry-after") == 1
+
     async def test_a_refusal_while_degraded_goes_by_the_share(self) -> None:
         share = TestRefusal.LIMITS.shared_by(4)
         told = await refusal(
