@@ -7,11 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import __version__
 from gateway.config.draft07 import json_schema
-from gateway.config.load import ConfigError, load
+from gateway.config.load import ConfigError, Content, load
 from gateway.config.values import NAME, NAME_RULE
 from gateway.core.call import Ask, Endpoint
 from gateway.demo import demo
@@ -138,14 +139,15 @@ def _address(listen: str) -> tuple[str, int]:
 
 def _serve(arguments: argparse.Namespace) -> int:
     file = _config_file(arguments)
-    config = file.load()
+    content = Content.of(file.path)
+    config = file.parse(content)
     if config.server.workers == 1:
         return _run(serve(config, file=file))
     command = [sys.executable, "-m", "gateway", "worker", "--config", str(arguments.config)]
     if arguments.listen is not None:
         command += ["--listen", arguments.listen]
     with make_folder() as folder:
-        config = _config_file(arguments, folder / STARTED).load()
+        replace(file, kept=folder / STARTED).keep(content)
         os.environ[FOLDER_VARIABLE] = str(folder)  # noqa: TID251
         launch = Launch(tuple(command), _environ(), folder)
         try:

@@ -7,13 +7,11 @@ import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 
 import structlog
 
-from gateway.config.document import MAX_BYTES
-from gateway.config.load import ConfigError, Fault, parse
+from gateway.config.load import ConfigError, Content
 from gateway.core.settings import Config
 
 INTERVAL = 1.0
@@ -23,19 +21,6 @@ STARTED, KEPT = "started.yaml", "routes.yaml"
 Stamp = tuple[str, int, int, int]
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a file held when it was read, or why it could not be read."""
-
-    text: bytes
-    fault: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """Equal contents have the same one, and so have equal faults. A version is the beginning of its text's."""
-        return self.fault or sha256(self.text).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +38,7 @@ class ConfigFile:
 
     def load(self) -> Config:
         """For the start. Raises ConfigError, and OSError if it can't be kept."""
-        content = _read(self.path)
+        content = Content.of(self.path)
         config = self.parse(content)
         self.keep(content)
         return config
@@ -65,7 +50,7 @@ class ConfigFile:
         except ConfigError:
             if self.kept is not None:
                 with contextlib.suppress(ConfigError):
-                    return self.parse(_read(self.kept)), False
+                    return self.parse(Content.of(self.kept)), False
             raise
 
     def keep(self, content: Content) -> None:
@@ -93,31 +78,17 @@ class ConfigFile:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 return Content(b"", "is not a regular file")
         except OSError as error:
-            return _unreadable(error)
-        return _read(self.path)
+            return Content.unreadable(error)
+        return Content.of(self.path)
 
     def parse(self, content: Content) -> Config:
         """Raises ConfigError."""
-        if content.fault is not None:
-            raise ConfigError([Fault(str(self.path), 0, 0, "", content.fault)])
-        config = parse(content.text, str(self.path), self.environ)
+        config = content.parse(str(self.path), self.environ)
         config.routes.target("")  # its index of names is made here, in a thread, and not by the first call on the loop
         if self.listen is None:
             return config
         host, port = self.listen
         return replace(config, server=replace(config.server, host=host, port=port))
-
-
-def _read(path: Path) -> Content:
-    try:
-        with path.open("rb") as file:
-            return Content(file.read(MAX_BYTES + 1))
-    except OSError as error:
-        return _unreadable(error)
-
-
-def _unreadable(error: OSError) -> Content:
-    return Content(b"", f"cannot be read: {error.strerror}")
 
 
 class Reloader:

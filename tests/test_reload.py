@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from gateway.config.load import ConfigError, parse
+from gateway.config.load import ConfigError, Content, parse
 from gateway.core.settings import Config
-from gateway.reload import ConfigFile, Content, Reloader
+from gateway.reload import ConfigFile, Reloader
 from tests.conftest import KEY
 
 VALID = f"""\

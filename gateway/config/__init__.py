@@ -2,6 +2,7 @@
 
 `load` tells the story in order: `document` (text to positioned nodes), `interpolation` (`${VAR}`), `credentials`
 (`file:` secrets), `schema` and `structure` (each field by itself), `references`, `rules` and `budgets` (what fields
-and entries say of one another), `resolve` (the frozen value, and its warnings). `values` and `addresses` have the
-types of single values, `spec` what all mappings share; `faults` is what a fault is, `findings` collects them.
+and entries say of one another), `resolve` (the frozen value), `warn` (what can be lived with). `values` and
+`addresses` have the types of single values, `spec` what all mappings share; `faults` is what a fault is, `findings`
+collects them.
 """

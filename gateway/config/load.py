@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config.budgets import check_budgets
@@ -16,19 +17,43 @@ from gateway.config.rules import check_keys, check_limits, check_store, check_up
 from gateway.config.structure import check_structure
 from gateway.core.settings import Config
 
-__all__ = ["ConfigError", "Fault", "load", "parse"]
+__all__ = ["ConfigError", "Content", "Fault", "load", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file held when it was read, or why it could not be read."""
+
+    text: bytes
+    fault: str | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> "Content":
+        try:
+            with path.open("rb") as file:
+                return cls(file.read(MAX_BYTES + 1))
+        except OSError as error:
+            return cls.unreadable(error)
+
+    @classmethod
+    def unreadable(cls, error: OSError) -> "Content":
+        return cls(b"", f"cannot be read: {error.strerror}")
+
+    @property
+    def digest(self) -> str:
+        """Equal contents have the same one, and so have equal faults. A version is the beginning of its text's."""
+        return self.fault or hashlib.sha256(self.text).hexdigest()
+
+    def parse(self, name: str, environ: Mapping[str, str]) -> Config:
+        """Raises ConfigError."""
+        if self.fault is not None:
+            raise ConfigError([Fault(name, 0, 0, "", self.fault)])
+        return parse(self.text, name, environ)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read and parse the file. Raises ConfigError."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror
-    else:
-        return parse(text, str(path), environ)
-    raise ConfigError([Fault(str(path), 0, 0, "", f"cannot be read: {reason}")])
+    return Content.of(path).parse(str(path), environ)
 
 
 def parse(text: bytes, name: str, environ: Mapping[str, str]) -> Config:
