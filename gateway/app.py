@@ -48,7 +48,6 @@ class App:
     def __init__(self, config: Config, writer: LineWriter, metrics: Metrics | None = None) -> None:
         self._writer = writer
         self.config = config
-        self._drain_timeout = config.server.drain_timeout
         self.wheel = Wheel(time.monotonic(), _report)
         self.health = Health()
         self.live = Live()
@@ -129,10 +128,10 @@ class App:
         self.metrics.refresh(self.live.streams, known)
 
     async def stop(self, drain_timeout: float | None = None, accept_grace: float = 0.0) -> None:
-        """Accept for `accept_grace` seconds yet. Calls under way get `drain_timeout` seconds, by default those that
-        it was started with, and then the error event and a cut. `live.cut` ends both at once.
+        """Accept for `accept_grace` seconds yet. Calls under way get `drain_timeout` seconds, by default the
+        configuration's, and then the error event and a cut. `live.cut` ends both at once.
         """
-        timeout = self._drain_timeout if drain_timeout is None else drain_timeout
+        timeout = self.config.server.drain_timeout if drain_timeout is None else drain_timeout
         began = time.monotonic()
         self.live.draining = True
         self._server.close_after_answers()

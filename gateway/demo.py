@@ -71,7 +71,8 @@ async def demo(host: str, port: int, store: str, workers: int) -> int:
         print(_TOLD.format(key=key, url="http://{}:{}".format(*address)), flush=True)
 
     async with _simulator("east") as east, _simulator("west") as west:
-        port = port or _free_port(host)  # before anybody listens, so that it can be told
+        if workers > 1:
+            port = port or _free_port(host)  # before anybody listens, so that it can be told
         text = _CONFIG.format(
             host=host, port=port, workers=workers, store=store, east=east.url, west=west.url, key=key
         ).encode()

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,13 +120,14 @@ async def _until_told_to_end(app: App, heartbeat: "Heartbeat | None") -> None:
         heartbeat.say(LEAVING)
     if first == CUT:
         app.live.cut()
-    hurry = loop.create_task(_cut_when_told(app, signals, heartbeat is not None), name="second signal")
+    cutting = {CUT} if heartbeat is not None else {signal.SIGTERM, signal.SIGINT}
+    hurry = loop.create_task(_cut_when_told(app, signals, cutting), name="second signal")
     await app.stop(accept_grace=ACCEPT_GRACE if first == signal.SIGTERM else 0.0)
     hurry.cancel()
 
 
-async def _cut_when_told(app: App, signals: "asyncio.Queue[int]", supervised: bool) -> None:
-    while (await signals.get() == CUT) is not supervised:
+async def _cut_when_told(app: App, signals: "asyncio.Queue[int]", cutting: Collection[int]) -> None:
+    while await signals.get() not in cutting:
         pass
     app.live.cut()
 

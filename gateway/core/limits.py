@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 
-MINUTE = 60_000_000
-DAY = 86_400
+MINUTE = 60_000_000  # in microseconds, as buckets count
+DAY = 86_400  # in seconds, as the wall clock counts
 
 # A call may use more tokens than it reserved; its caller never waits for longer than so many whole buckets take.
 OVERDRAFT = 10

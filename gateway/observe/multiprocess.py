@@ -23,8 +23,6 @@ VERSIONS = "gateway_config_version_info"
 _MEMORY = Path("/dev/shm")  # noqa: S108
 _ENOUGH = 16 << 20
 _READ_TRIES = 5
-
-
 _PREFIX = "gateway-metrics-"
 _LOCK = "lock"
 

@@ -2,6 +2,7 @@
 
 guard    the shared store as calls meet it: Redis, or the policy while it is away
 redis    what is said to Redis, with scripts/
+command  the kinds of it, and what each makes of an answer
 batch    how it gets there: one trip at a time
 link     over what
 failures what may go wrong
