@@ -20,7 +20,7 @@ from gateway.flow.pipe import Piping
 from gateway.flow.plan import Planner
 from gateway.observe.logs import LineWriter
 from gateway.observe.metrics import Metrics
-from gateway.observe.record_log import log_record
+from gateway.observe.record_log import RecordLog
 from gateway.observe.recorder import Recorder
 from gateway.state.health import Health, TargetState
 from gateway.state.keyring import Keyring
@@ -43,16 +43,21 @@ log = structlog.get_logger()
 
 
 class App:
-    """A gateway on one event loop. `config` is that of new calls; `address` where it really listens (port 0 is any)."""
+    """A gateway on one event loop. `config` is that of new calls; `address` where it really listens (port 0 is any).
 
-    def __init__(self, config: Config, writer: LineWriter, metrics: Metrics | None = None) -> None:
+    `pid` is in the lines of calls, where there are several workers.
+    """
+
+    def __init__(
+        self, config: Config, writer: LineWriter, metrics: Metrics | None = None, pid: int | None = None
+    ) -> None:
         self._writer = writer
         self.config = config
         self.wheel = Wheel(time.monotonic(), _report)
         self.health = Health()
         self.live = Live()
         self.metrics = metrics or Metrics()
-        self.recorder = Recorder((self.metrics.observe, log_record))
+        self.recorder = Recorder((self.metrics, RecordLog(writer.put, pid)))
         self.store = open_store(config.store, config.server.workers, self.metrics)
         self.sender = Sender(config.routes.upstreams, self.wheel)
         handle = self._build(config, self.sender).handle

@@ -25,7 +25,7 @@ def explain(config: Config, ask: Ask, endpoint: Endpoint, key: str | None) -> tu
     caller = ANYBODY if key is None else callers[key]
     planner = Planner(config.routes, Health(), random.Random())  # noqa: S311 - for spreading load
     now = time.monotonic()
-    lines = [f"model {ask.model!r} asked for by {caller.name} on {endpoint.value}"]
+    lines = [f"model {ask.model!r} asked for by {caller.name} on {endpoint}"]
     if caller.limits is not None:
         lines.append(f"  limits {caller.limits.name}: {', '.join(_limited(caller.limits))}")
     try:

@@ -76,7 +76,7 @@ async def serve(
     configure(writer, **({"pid": os.getpid()} if place else {}))
     heartbeat = Heartbeat(place.heartbeat) if place else None
     try:
-        app = App(config, writer, _shared_metrics(place) if place else None)
+        app = App(config, writer, _shared_metrics(place), os.getpid()) if place else App(config, writer)
         for warning in config.warnings:
             log.warning("configuration", detail=warning)
         await app.start(socket.socket(fileno=place.listener) if place else None)

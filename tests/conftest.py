@@ -59,9 +59,9 @@ class Gateway:
 class _Lines(LineWriter):
     """A writer without a thread: tests read the lines at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: list[bytes]) -> None:
         self.dropped = 0
-        self.lines: list[bytes] = []
+        self.lines = lines
 
     def put(self, line: bytes) -> None:
         self.lines.append(line)
@@ -72,7 +72,7 @@ def lines() -> Iterator[list[bytes]]:
     """The log; a test fails if an exception was logged that nobody handled."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    writer = _Lines()
+    writer = _Lines([])
     configure(writer)
     yield writer.lines
     structlog.reset_defaults()
@@ -92,7 +92,7 @@ async def start_gateway(lines: list[bytes]) -> AsyncIterator[StartGateway]:
         async def start(text: str, environ: dict[str, str] | None = None) -> Gateway:
             if "server:" not in text:
                 text = 'server: {listen: "127.0.0.1:0"}\n' + text
-            app = App(parse(text.encode(), "test.yaml", environ or {}), _Lines())
+            app = App(parse(text.encode(), "test.yaml", environ or {}), _Lines(lines))
             await app.start()
             stack.push_async_callback(app.stop, 0.0)
             return Gateway(app, lines)

@@ -4,18 +4,19 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from gateway.core.limits import Limits
 
 
-class Endpoint(enum.Enum):
+class Endpoint(enum.StrEnum):
     """The proxied endpoints; the value is the route's name in metrics and logs."""
 
     CHAT = "chat"
     EMBEDDINGS = "embeddings"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """The head of a request, before anything of its body is read.
 
     `id` is 128 random bits made by the gateway and keys everything that is held or paid;
@@ -46,8 +47,7 @@ class Caller:
     disabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """What the body asks for. `fields` are the body's own members, each still in the bytes it came in.
 
     They are as large as the body, and emptied once the first byte is out: a stream of an hour needs them no more.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 
+import msgspec
+
 MINUTE = 60_000_000  # in microseconds, as buckets count
 DAY = 86_400  # in seconds, as the wall clock counts
 
@@ -16,7 +18,7 @@ DAY = 86_400  # in seconds, as the wall clock counts
 OVERDRAFT = 10
 
 
-class Limit(enum.Enum):
+class Limit(enum.StrEnum):
     """What refused a call; the value is the label in metrics and the field in logs."""
 
     REQUESTS = "requests"
@@ -117,8 +119,7 @@ class Limits:
         return Limits(self.name, share(self.requests), share(self.tokens), streams, self.budget)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """What one call asks of its caller's limits: one request, a lease, `tokens` and `micro_usd` reserved.
 
     `key` is the caller's id, `wall` the wall-clock seconds that say which period of the budget it is in.
@@ -136,8 +137,7 @@ class Demand:
         return limits.tokens is None or limits.tokens.ever_holds(self.tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """How far a caller's limits are used: microseconds until each bucket is full (0 = full), calls running, micro-USD.
 
     What has no limit is 0.
@@ -149,8 +149,7 @@ class Use:
     micro_usd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The store's answer: `use` is as of after an admission, or as it stands where `admitted` is False.
 
     `limits` are those it was held to: the demand's own, or this process's share of them while `degraded`.

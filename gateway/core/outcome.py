@@ -2,7 +2,9 @@
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from gateway.core.call import Ask, Call, Caller
 from gateway.core.limits import Limit
@@ -11,7 +13,7 @@ from gateway.core.route import Plan, Price, Target
 CLIENT_CLOSED_REQUEST = 499
 
 
-class Outcome(enum.Enum):
+class Outcome(enum.StrEnum):
     """The rows of the outcome table; every Record has exactly one."""
 
     OK = "ok"
@@ -23,8 +25,7 @@ class Outcome(enum.Enum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens. `source` is `provider`, or `estimated` where the provider reported nothing usable."""
 
     prompt: int
@@ -45,8 +46,7 @@ class Usage:
         return (self.prompt - self.cached) * price.input + self.cached * cached_price + self.completion * price.output
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptResult:
+class AttemptResult(msgspec.Struct, frozen=True):
     """One attempt as the Record keeps it: `outcome` is `ok` or a fault's code, `seconds` to its first byte or end."""
 
     target: Target
@@ -54,8 +54,7 @@ class AttemptResult:
     seconds: float
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, eq=False):
     """The one account of a call, filled while it runs and read by logs and metrics after it ended.
 
     Times are monotonic seconds; `code` is the error code the client saw or the reason a stream was cut;
@@ -68,7 +67,7 @@ class Record:
     ask: Ask | None = None
     plan: Plan | None = None
     target: Target | None = None
-    attempts: list[AttemptResult] = field(default_factory=list)
+    attempts: list[AttemptResult] = []
     status: int = 0
     outcome: Outcome | None = None
     code: str | None = None
@@ -78,7 +77,7 @@ class Record:
     usage: Usage | None = None
     waited: float = 0.0
     events: int = 0
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = []
 
     def end(self, outcome: Outcome, status: int, code: str | None = None) -> None:
         self.outcome, self.status, self.code = outcome, status, code

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
+
 from gateway.core.call import Endpoint
 
 # Of a model whose max_output_tokens are not known.
@@ -97,8 +99,7 @@ class Exclusion(enum.Enum):
     BREAKER_OPEN = "its breaker is open after repeated failures"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The decision: targets best first, and every target left out with its reason.
 
     `preferred` is the first choice, were it not for its health: another one's answer is a fallback.

@@ -30,6 +30,7 @@ class LineWriter:
         self._write = write
         self._pending: deque[bytes] = deque()
         self._wanted = threading.Event()
+        self._is_wanted = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
         self._thread.start()
@@ -39,12 +40,15 @@ class LineWriter:
             self.dropped += 1
             return
         self._pending.append(line)
-        self._wanted.set()
+        if not self._is_wanted:
+            self._is_wanted = True
+            self._wanted.set()
 
     def _run(self) -> None:
         while not self._closing or self._pending:
             self._wanted.wait()
             self._wanted.clear()
+            self._is_wanted = False
             batch = bytearray()
             while self._pending:
                 batch += self._pending.popleft() + b"\n"

@@ -1,7 +1,7 @@
 """The Record as Prometheus metrics. Labels only ever take configured names."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import __version__
-from gateway.core.outcome import Outcome, Record, Usage
-from gateway.core.route import Target
+from gateway.core.outcome import AttemptResult, Outcome, Record, Usage
+from gateway.core.route import Model, Target
 from gateway.observe.multiprocess import VERSIONS, make_restarts, render
 
 DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
@@ -31,7 +31,7 @@ OfAll = Literal["livemax", "livemin", "livesum"]
 
 
 class Metrics:
-    """All metrics of a process; `observe` is the reader of Records. Fits `ports.StoreMeter`.
+    """All metrics of a process; a `recorder.Reader`. Fits `ports.StoreMeter`.
 
     `shared` is the folder where the workers of a supervisor keep their values (see `multiprocess`).
     """
@@ -40,7 +40,8 @@ class Metrics:
         self.shared = shared
         self.registry = CollectorRegistry()
         self._version: str | None = None
-        self._children: dict[tuple[object, ...], Any] = {}
+        self._children: dict[tuple[MetricWrapperBase, tuple[str, ...]], Any] = {}
+        self._counted: dict[tuple[Counter, tuple[str, ...]], float] = {}
         self._dropped = 0
         self._declare_calls()
         self._declare_upstreams_and_usage()
@@ -128,64 +129,75 @@ class Metrics:
         self._dropped = lines
 
     def trip(self, op: str, seconds: float) -> None:
-        self._child(self.store_seconds, op).observe(seconds)
+        self._child(self.store_seconds, (op,)).observe(seconds)
 
     def error(self, op: str, kind: str) -> None:
-        self._child(self.store_errors, op, kind).inc()
+        self._child(self.store_errors, (op, kind)).inc()
 
     def degraded(self, value: bool) -> None:
         self.store_degraded.set(value)
 
-    def observe(self, record: Record) -> None:
-        call = record.call
+    def read(self, record: Record) -> None:
+        call, ask, usage = record.call, record.ask, record.usage
         target = record.target or (record.attempts[-1].target if record.attempts else None)
-        labels = (call.endpoint.value, *(target.key if target else ("", "")))
-        stream = "true" if record.ask and record.ask.stream else "false"
-        self._child(self.requests, *labels, str(record.status), stream).inc()
+        labels = (call.endpoint, *(target.key if target else ("", "")))
+        stream = ask is not None and ask.stream
+        self._count(self.requests, (*labels, str(record.status), "true" if stream else "false"))
         if call.retry_count:
-            self._child(self.retries, str(min(call.retry_count, MAX_RETRIES_SHOWN))).inc()
-        self._observe_ending(record, target)
-        self._observe_attempts(record)
+            self._count(self.retries, (str(min(call.retry_count, MAX_RETRIES_SHOWN)),))
+        if record.outcome is not Outcome.OK:
+            self._read_ending(record, target)
+        self._read_attempts(record.attempts)
         if target is None:
             return
-        self._child(self.duration, *labels).observe(record.ended - call.started)
+        self._child(self.duration, labels).observe(record.ended - call.started)
         if record.first_byte is None:
             return
         self.overhead.observe(record.overhead)
-        if stream == "true":
-            self._child(self.first_token, *labels).observe(record.first_byte - call.started)
+        if stream:
+            self._child(self.first_token, labels).observe(record.first_byte - call.started)
             if record.events > 1:
-                self._child(self.per_token, *labels).observe((record.ended - record.first_byte) / (record.events - 1))
-        if record.usage is not None and record.caller is not None:
-            self._observe_usage(record.caller.name, target.model.name, record.usage)
-            cost = record.usage.cost_usd(target.model.price)
-            if cost:
-                self._child(self.cost, record.caller.name, target.model.name).inc(cost)
+                self._child(self.per_token, labels).observe((record.ended - record.first_byte) / (record.events - 1))
+        if usage is not None and record.caller is not None:
+            self._read_usage(record.caller.name, target.model, usage)
 
-    def _observe_ending(self, record: Record, target: Target | None) -> None:
+    def _read_ending(self, record: Record, target: Target | None) -> None:
         if record.limit is not None:
-            self._child(self.refusals, record.limit.value).inc()
+            self._count(self.refusals, (record.limit,))
         elif record.outcome is Outcome.CLIENT_GONE:
-            self._child(self.disconnects, "before" if record.first_byte is None else "after").inc()
+            self._count(self.disconnects, ("before" if record.first_byte is None else "after",))
         elif record.outcome is Outcome.BROKEN and target is not None and record.code is not None:
-            self._child(self.broken, *target.key, record.code).inc()
+            self._count(self.broken, (*target.key, record.code))
 
-    def _observe_attempts(self, record: Record) -> None:
-        for attempt in record.attempts:
-            self._child(self.attempts, *attempt.target.key, attempt.outcome).inc()
-        for failed, following in zip(record.attempts, record.attempts[1:], strict=False):
-            if failed.target is not following.target:
-                self._child(self.fallbacks, failed.target.model.name, following.target.model.name, failed.outcome).inc()
+    def _read_attempts(self, attempts: Sequence[AttemptResult]) -> None:
+        failed: AttemptResult | None = None
+        for attempt in attempts:
+            self._count(self.attempts, (*attempt.target.key, attempt.outcome))
+            if failed is not None and failed.target is not attempt.target:
+                self._count(self.fallbacks, (failed.target.model.name, attempt.target.model.name, failed.outcome))
+            failed = attempt
 
-    def _observe_usage(self, key: str, model: str, usage: Usage) -> None:
-        self._child(self.tokens, key, model, "prompt").inc(usage.prompt)
-        self._child(self.tokens, key, model, "completion").inc(usage.completion)
+    def _read_usage(self, key: str, model: Model, usage: Usage) -> None:
+        self._count(self.tokens, (key, model.name, "prompt"), usage.prompt)
+        self._count(self.tokens, (key, model.name, "completion"), usage.completion)
         if usage.cached:
-            self._child(self.tokens, key, model, "cached").inc(usage.cached)
+            self._count(self.tokens, (key, model.name, "cached"), usage.cached)
+        if cost := usage.cost_usd(model.price):
+            self._count(self.cost, (key, model.name), cost)
 
-    def _child(self, metric: MetricWrapperBase, *labels: str) -> Any:
+    def _count(self, counter: Counter, labels: tuple[str, ...], amount: float = 1) -> None:
+        series = counter, labels
+        self._counted[series] = self._counted.get(series, 0) + amount
+
+    def flush(self) -> None:
+        """What was counted since the last time, each series once: that is where a counter costs most."""
+        for (counter, labels), amount in self._counted.items():
+            self._child(counter, labels).inc(amount)
+        self._counted.clear()
+
+    def _child(self, metric: MetricWrapperBase, labels: tuple[str, ...]) -> Any:
         """What `labels` gives, looked up once: a third of its price."""
-        key = (metric, labels)
+        key = metric, labels
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = metric.labels(*labels)
@@ -194,9 +206,9 @@ class Metrics:
     def refresh(self, streams: Mapping[str, int], states: Mapping[tuple[str, str], int]) -> None:
         """The gauges of the moment: streams under way by model, states by model and upstream."""
         for model, count in streams.items():
-            self._child(self.active_streams, model).set(count)
+            self._child(self.active_streams, (model,)).set(count)
         for key, state in states.items():
-            self._child(self.target_state, *key).set(state)
+            self._child(self.target_state, key).set(state)
 
     def render(self) -> bytes:
         """The text that is scraped, for all workers. It takes milliseconds: not for the loop; any thread may."""

@@ -1,6 +1,10 @@
 """The Record as one log line. Never a prompt, a key or a credential."""
 
-import structlog
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
 
 from gateway.core.outcome import Outcome, Record
 from gateway.wire.headers import is_name
@@ -8,45 +12,102 @@ from gateway.wire.headers import is_name
 _LEVELS = {Outcome.INTERNAL: "error", Outcome.FAILED: "warning", Outcome.BROKEN: "warning"}
 
 
-def log_record(record: Record) -> None:
-    level = _LEVELS.get(record.outcome or Outcome.INTERNAL, "info")
-    getattr(structlog.get_logger(), level)("call", **fields(record))
+class _Attempt(msgspec.Struct):
+    target: str
+    outcome: str
+    ms: float
 
 
-def fields(record: Record) -> dict[str, object]:
-    """Times in milliseconds. A model name is shown only if it is safe to; what is not known yet is left out."""
-    call, ask, plan, usage = record.call, record.ask, record.plan, record.usage
-    shown: dict[str, object] = {
-        "request_id": call.request_id,
-        "call_id": call.id,
-        "peer": call.peer,
-        "route": call.endpoint.value,
-        "key": record.caller.name if record.caller else None,
-        "model_asked": ask.model if ask and is_name(ask.model) else None,
-        "stream": ask.stream if ask else None,
-        "tier": plan.tier if plan else None,
-        "model": record.target.name if record.target else None,
-        "upstream": record.target.upstream.name if record.target else None,
-        "attempts": [{"target": str(a.target), "outcome": a.outcome, "ms": _ms(a.seconds)} for a in record.attempts],
-        "status": record.status,
-        "outcome": record.outcome.value if record.outcome else None,
-        "code": record.code,
-        "limit": record.limit.value if record.limit else None,
-        "first_byte_ms": _ms(record.first_byte - call.started) if record.first_byte is not None else None,
-        "total_ms": _ms(record.ended - call.started),
-        "retry_count": call.retry_count,
-        "config_version": record.config_version,
-        "notes": record.notes or None,
-    }
-    if usage is not None:
-        shown |= {
-            "prompt_tokens": usage.prompt,
-            "completion_tokens": usage.completion,
-            "cached_tokens": usage.cached,
-            "usage_source": usage.source,
-            "cost_usd": usage.cost_usd(record.target.model.price) if record.target else None,
-        }
-    return {name: value for name, value in shown.items() if value is not None}
+class _Line(msgspec.Struct, omit_defaults=True):
+    """The members of a line, in their order; what is None is left out. Times in milliseconds."""
+
+    timestamp: str
+    level: str
+    event: str
+    request_id: str
+    call_id: str
+    peer: str
+    route: str
+    attempts: list[_Attempt]
+    status: int
+    total_ms: float
+    retry_count: int
+    config_version: str
+    key: str | None = None
+    model_asked: str | None = None
+    stream: bool | None = None
+    tier: str | None = None
+    model: str | None = None
+    upstream: str | None = None
+    outcome: Outcome | None = None
+    code: str | None = None
+    limit: str | None = None
+    first_byte_ms: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    usage_source: str | None = None
+    cost_usd: float | None = None
+    notes: list[str] | None = None
+    pid: int | None = None
+
+
+class RecordLog:
+    """A `recorder.Reader` that renders without a chain of processors: a line a call is what the log costs."""
+
+    def __init__(self, put: Callable[[bytes], None], pid: int | None = None) -> None:
+        self._put = put
+        self._pid = pid
+        self._second = 0
+        self._shown = ""
+        self._encode = msgspec.json.Encoder().encode
+
+    def read(self, record: Record) -> None:
+        call, usage, target = record.call, record.usage, record.target
+        line = _Line(
+            timestamp=self._timestamp(time.time() - time.monotonic() + record.ended),
+            level=_LEVELS.get(record.outcome or Outcome.INTERNAL, "info"),
+            event="call",
+            request_id=call.request_id,
+            call_id=call.id,
+            peer=call.peer,
+            route=call.endpoint,
+            attempts=[_Attempt(str(a.target), a.outcome, _ms(a.seconds)) for a in record.attempts],
+            status=record.status,
+            total_ms=_ms(record.ended - call.started),
+            retry_count=call.retry_count,
+            config_version=record.config_version,
+            outcome=record.outcome,
+            code=record.code,
+            limit=record.limit,
+            notes=record.notes or None,
+            pid=self._pid,
+        )
+        if record.caller is not None:
+            line.key = record.caller.name
+        if (ask := record.ask) is not None:
+            line.stream = ask.stream
+            line.model_asked = ask.model if is_name(ask.model) else None
+        if record.plan is not None:
+            line.tier = record.plan.tier
+        if record.first_byte is not None:
+            line.first_byte_ms = _ms(record.first_byte - call.started)
+        if target is not None:
+            line.model, line.upstream = target.name, target.upstream.name
+        if usage is not None:
+            line.prompt_tokens, line.completion_tokens = usage.prompt, usage.completion
+            line.cached_tokens, line.usage_source = usage.cached, usage.source
+            line.cost_usd = usage.cost_usd(target.model.price) if target is not None else None
+        self._put(self._encode(line))
+
+    def flush(self) -> None:
+        """Each line went out on its own."""
+
+    def _timestamp(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            self._second, self._shown = second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        return f"{self._shown}.{int((wall - second) * 1e6):06d}Z"
 
 
 def _ms(seconds: float) -> float:

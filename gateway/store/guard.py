@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import structlog
+from msgspec import structs
 
 from gateway.core.errors import LimiterUnavailable
 from gateway.core.limits import Demand, Limits, Use, Verdict
@@ -130,7 +131,7 @@ class GuardedStore:
             self._running[demand.key, demand.call_id] = ALONE
         elif unknown:
             self._release(demand)
-        return replace(verdict, degraded=True)
+        return structs.replace(verdict, degraded=True)
 
     def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
         link = self._running.pop((demand.key, demand.call_id), None)

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway.core.call import Endpoint
 from gateway.core.errors import (
@@ -213,7 +214,7 @@ class TestRefusal:
     async def test_a_direct_model_is_told_by_its_name(self) -> None:
         record = make_record(self.LIMITS)
         assert record.plan is not None
-        record.plan = replace(record.plan, tier=None)
+        record.plan = structs.replace(record.plan, tier=None)
         assert " for cheap on " in (await refusal(RefusingStore(Use(requests=60 * SECOND)), record)).message
 
     async def test_streams_come_free_at_any_moment_so_the_wait_is_short_and_scattered(self) -> None:

@@ -33,9 +33,14 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     return switch
 
 
+def count_in(metrics: Metrics) -> None:
+    metrics.read(make_record())
+    metrics.flush()
+
+
 def test_whoever_is_asked_answers_for_all(worker: Worker) -> None:
     for name in ("0", "1"):
-        worker(name).observe(make_record())
+        count_in(worker(name))
     for name in ("0", "1"):
         text = worker(name).render()
         assert total(text, "requests_total", code="200") == 2
@@ -45,11 +50,11 @@ def test_whoever_is_asked_answers_for_all(worker: Worker) -> None:
 
 
 def test_a_later_worker_of_the_same_name_goes_on_counting(worker: Worker, tmp_path: Path) -> None:
-    worker("0").observe(make_record())
+    count_in(worker("0"))
     forget_gauges(tmp_path, "0")
     keep_in_files("0")
     later = Metrics(tmp_path)
-    later.observe(make_record())
+    count_in(later)
     assert total(later.render(), "requests_total") == 2
 
 

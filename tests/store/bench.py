@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
+
+from msgspec import structs
 
 from gateway.core.limits import Budget, Demand, Limits, Period, Rate, Use, Verdict
 from gateway.core.ports import Store
@@ -89,7 +91,7 @@ class Bench:
 
 
 def make_demand(call: str, limits: Limits = SLOW, **fields: Any) -> Demand:
-    return replace(Demand(call, "key", limits, 100, 100, WALL), **fields)
+    return structs.replace(Demand(call, "key", limits, 100, 100, WALL), **fields)
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
