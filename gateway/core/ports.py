@@ -3,7 +3,7 @@
 Nothing here is subclassed by its implementations; mypy checks the fit where `app.py` joins them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.core.call import Ask, Call
@@ -25,6 +25,9 @@ class Receiver(Protocol):
 
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
         """`framed` is the very read that carried `payload`, if that was one whole well-formed HTTP chunk."""
+
+    def relay(self, data: bytes) -> bool:
+        """A read that begins where a chunk does, before it is looked into. True if that was all there is to do."""
 
     def ended(self) -> None:
         """The body is complete by its own framing."""
@@ -70,6 +73,9 @@ class Downstream(Protocol):
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
         """A piece of the stream; `framed` is the same piece already in HTTP chunk framing, if there is such."""
 
+    def relay(self, data: bytes) -> bool:
+        """A piece in the framing it came in. False, and nothing is sent, if the client takes no chunks."""
+
     def finish(self) -> None:
         """The stream is complete."""
 
@@ -101,9 +107,11 @@ class Scanner(Protocol):
     usage: Usage | None
     usage_invalid: bool
     appended_done: bool
+    over: bool
 
     @property
-    def over(self) -> bool: ...
+    def repeats(self) -> Callable[[bytes], bool]:
+        """Whether a read is one whole HTTP chunk with one more plain event, which needs no reading."""
 
     @property
     def at_boundary(self) -> bool: ...

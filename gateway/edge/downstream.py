@@ -26,6 +26,20 @@ class HttpDownstream:
     `http10` clients get no chunks but the end of the connection.
     """
 
+    __slots__ = (
+        "_drained",
+        "_http10",
+        "_reader",
+        "_timers",
+        "_transport",
+        "_write_timeout",
+        "_written",
+        "begun",
+        "body_wanted",
+        "extra",
+        "keep_alive",
+    )
+
     def __init__(self, transport: asyncio.Transport, timers: Timers, write_timeout: float, *, http10: bool) -> None:
         self.extra: Headers = ()
         self.keep_alive = not http10
@@ -61,6 +75,14 @@ class HttpDownstream:
         elif framed is None:
             framed = b"%x\r\n%b\r\n" % (len(payload), payload)
         self._write(framed)
+
+    def relay(self, data: bytes) -> bool:
+        if self._http10:
+            return False
+        if self._transport is not None:
+            self._written += len(data)
+            self._transport.write(data)
+        return True
 
     def finish(self) -> None:
         if not self._http10:

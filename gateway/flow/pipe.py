@@ -59,6 +59,23 @@ class Piping:
 class Pipe:
     """One stream under way: a Receiver of the upstream's chunks, a Reader of the client's backpressure."""
 
+    __slots__ = (
+        "_answer",
+        "_cut_at",
+        "_downstream",
+        "_over",
+        "_paused",
+        "_record",
+        "_scanner",
+        "_seen",
+        "_settings",
+        "_spoke",
+        "_taken",
+        "_timer",
+        "_timers",
+        "_took_at",
+    )
+
     def __init__(
         self, answer: Answer, downstream: Downstream, record: Record, settings: ServerSettings, timers: Timers
     ) -> None:
@@ -108,6 +125,15 @@ class Pipe:
             self._downstream.write(out)
         if scanner is not None and scanner.over:
             self._conclude(scanner)
+
+    def relay(self, data: bytes) -> bool:
+        """The way of nearly every event: as it came, from one socket to the other."""
+        scanner = self._scanner
+        if scanner is None or not scanner.repeats(data) or not self._downstream.relay(data):
+            return False
+        scanner.events += 1
+        self._seen = self._timers.now
+        return True
 
     def ended(self) -> None:
         if self._scanner is not None:

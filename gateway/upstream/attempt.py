@@ -31,6 +31,25 @@ class Attempt:
     be read with, None for a plain call.
     """
 
+    __slots__ = (
+        "_connection",
+        "_dialect",
+        "_encoded",
+        "_held",
+        "_lost",
+        "_retry_after",
+        "_settled",
+        "_size",
+        "_status",
+        "_timers",
+        "complete",
+        "headers",
+        "scanner",
+        "target",
+        "upstream_request_id",
+        "usage",
+    )
+
     def __init__(self, target: Target, dialect: Dialect, scanner: Scanner | None, timers: Timers) -> None:
         self.target = target
         self.headers: tuple[tuple[str, str], ...] = ()
@@ -97,6 +116,9 @@ class Attempt:
             self._judge()
         elif self._size > MAX_PLAIN:
             self._settle(None)
+
+    def relay(self, data: bytes) -> bool:
+        return False
 
     def _stream_chunk(self, scanner: Scanner, payload: bytes) -> None:
         self._size += len(payload)

@@ -27,6 +27,24 @@ class Listener(Receiver, Protocol):
 class Connection(asyncio.Protocol):
     """Carries one exchange at a time; `on_idle` and `on_lost` tell the pool. It is a `Source` once the head is read."""
 
+    __slots__ = (
+        "_body",
+        "_keep_alive",
+        "_linger",
+        "_lingered",
+        "_listener",
+        "_on_idle",
+        "_on_lost",
+        "_over",
+        "_parser",
+        "_paused",
+        "_receiver",
+        "_timers",
+        "_transport",
+        "answer_begun",
+        "exchanges",
+    )
+
     def __init__(
         self, timers: Timers, on_idle: Callable[["Connection"], None], on_lost: Callable[["Connection"], None]
     ) -> None:
@@ -70,16 +88,17 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        body = self._body
+        body, receiver = self._body, self._receiver
         if body is None:
             self._head_received(data)
+            return
+        if body.between and receiver is not None and receiver.relay(data):
             return
         try:
             payload = body.feed(data)
         except FramingError:
             self._break()
             return
-        receiver = self._receiver
         if receiver is None:
             self._discard(len(data))
         elif payload:

@@ -30,6 +30,9 @@ class _Reply:
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
         pass
 
+    def relay(self, data: bytes) -> bool:
+        return False
+
     def ended(self) -> None:
         pass
 

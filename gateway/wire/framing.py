@@ -10,15 +10,34 @@ MAX_SIZE_LINE = 10
 MAX_TRAILERS = 8 * 1024
 
 
+def _size_line(length: int) -> bytes:
+    for digits in range(1, MAX_SIZE_LINE - 1):
+        line = b"%x\r\n" % max(0, length - digits - 4)
+        if len(line) == digits + 2 and line != b"0\r\n":
+            return line
+    return b"\n"
+
+
+_LISTED = 4096
+_SIZE_LINES = [_size_line(length) for length in range(_LISTED)]
+
+
+def size_line(data: bytes) -> bytes:
+    """What a read of that length has to begin with if it is one whole chunk; no chunk begins with a line end."""
+    length = len(data)
+    return _SIZE_LINES[length] if length < _LISTED else _size_line(length)
+
+
 class FramingError(Exception):
     """The peer's framing is not valid; nothing after it can be trusted."""
 
 
 class Body(Protocol):
-    """`rest` are bytes after the end of the body."""
+    """`rest` are bytes after the end of the body; `between` says that a chunk begins with the next read."""
 
     complete: bool
     whole: bool
+    between: bool
     rest: bytes
 
     def feed(self, data: bytes) -> bytes: ...
@@ -30,7 +49,7 @@ class Body(Protocol):
 class LengthBody:
     """Content-Length."""
 
-    whole = False
+    whole = between = False
 
     def __init__(self, length: int) -> None:
         self.left = length
@@ -51,8 +70,7 @@ class LengthBody:
 class CloseBody:
     """Neither a length nor chunks: a clean end of the connection is the end of the body."""
 
-    whole = False
-    complete = False
+    whole = between = complete = False
     rest = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -68,6 +86,17 @@ class ChunkedBody:
     The step is a plain function: a bound method would make a cycle of every body.
     """
 
+    __slots__ = (
+        "_left",
+        "_line",
+        "_pieces",
+        "_step",
+        "between",
+        "complete",
+        "rest",
+        "whole",
+    )
+
     def __init__(self) -> None:
         self.complete = False
         self.whole = False
@@ -75,30 +104,40 @@ class ChunkedBody:
         self._line = bytearray()
         self._pieces: list[bytes] = []
         self._left = 0
-        self._between_chunks = True
+        self.between = True
         self._step = ChunkedBody._size
 
     def feed(self, data: bytes) -> bytes:
-        if self._between_chunks:
-            end = data.find(b"\r\n", 1, MAX_SIZE_LINE)
-            if end > 0:
-                size = _parse_size(data[:end])
-                if size and len(data) == end + size + 4 and data.endswith(b"\r\n"):
-                    self.whole = True
-                    return data[end + 2 : -2]
+        if self.between:
+            line = size_line(data)
+            if data.startswith(line) and data.endswith(b"\r\n"):
+                self.whole = True
+                return data[len(line) : -2]
         self.whole = False
         return self._feed_pieces(data)
 
     def _feed_pieces(self, data: bytes) -> bytes:
-        at = 0
+        at = self._whole_chunks(data) if self.between else 0
         while at < len(data) and not self.complete:
             at = self._step(self, data, at)
         if self.complete:
             self.rest = data[at:]
-        self._between_chunks = self._step is ChunkedBody._size and not self._line
+        self.between = self._step is ChunkedBody._size and not self._line
         payload = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return payload
+
+    def _whole_chunks(self, data: bytes) -> int:
+        """Take the chunks that are all there, and say where they end; the last one is not among them."""
+        at = 0
+        while (end := data.find(b"\r\n", at + 1, at + MAX_SIZE_LINE)) > 0:
+            size = _parse_size(data[at:end])
+            after = end + size + 4
+            if not size or data[after - 2 : after] != b"\r\n":
+                break
+            self._pieces.append(data[end + 2 : after - 2])
+            at = after
+        return at
 
     def _size(self, data: bytes, at: int) -> int:
         at = self._take_line(data, at, MAX_SIZE_LINE)

@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from gateway.core.outcome import Usage
+from gateway.wire.likeness import Likeness
 from gateway.wire.usage import NOTHING, is_nothing, read_usage
 
 HOLD = 64 * 1024
@@ -19,8 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 # A line end is CRLF, LF or CR, and never half a CRLF: a CR that ends what has arrived may still get its LF.
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_REAL_REASON = re.compile(rb'"finish_reason"\s*:\s*"')
-_REAL_USAGE = re.compile(rb'"usage"\s*:\s*[^n\s]')
+_SPECIAL = re.compile(rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*[^n\s]|error")')
 
 
 class _Choice(msgspec.Struct):
@@ -42,6 +42,7 @@ class EventStream:
     Facts: `started`, a good event was seen, and only then does `feed` give anything; `error`, the data of a first
     event that is an error instead; `events`, chunks passed on; `finished`, a finish_reason was seen; `done`, the stream
     is complete; `failed`, it ended in an error event of its own; `over`, one of the two; `usage`.
+    `repeats` knows a read that is one more plain event; whoever passes it on unread counts it in `events`.
     `drop_usage` takes out the `choices: []` usage chunk that the client did not ask for.
     """
 
@@ -50,6 +51,7 @@ class EventStream:
         "_first",
         "_flowing",
         "_held",
+        "_likeness",
         "_raw",
         "_raw_end",
         "_tail",
@@ -59,6 +61,8 @@ class EventStream:
         "events",
         "failed",
         "finished",
+        "over",
+        "repeats",
         "started",
         "usage",
         "usage_invalid",
@@ -70,6 +74,8 @@ class EventStream:
         self._held = bytearray()
         self._first = True
         self._flowing = False
+        self._likeness = Likeness()
+        self.repeats = self._likeness.fits
         self._raw = False
         self._raw_end = b""
         self.started = False
@@ -78,14 +84,10 @@ class EventStream:
         self.finished = False
         self.failed = False
         self.done = False
+        self.over = False
         self.appended_done = False
         self.usage: Usage | None = None
         self.usage_invalid = False
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is passed on."""
-        return self.done or self.failed
 
     @property
     def at_boundary(self) -> bool:
@@ -98,14 +100,16 @@ class EventStream:
             self._flowing
             and chunk.startswith(b"data: {")
             and chunk.endswith(b"}\n\n")
-            and chunk.find(b"\n") == len(chunk) - 2
             and b"\r" not in chunk
-            and not _is_special(chunk)
+            and (count := _count_plain(chunk))
         ):
-            self.events += 1
+            self.events += count
+            if count == 1:
+                self._likeness.learn(chunk)
             return chunk
         out = self._release(self._feed_events(chunk))
         self._flowing = self.started and not (self._tail or self._raw or self.over)
+        self._likeness.forget()
         return chunk if out == chunk else out
 
     def end(self) -> bytes:
@@ -118,7 +122,7 @@ class EventStream:
                 out = self._event(last)
         if self.finished and not self.over and not self._raw:
             out += DONE_EVENT
-            self.done = self.appended_done = True
+            self.done = self.over = self.appended_done = True
         return self._release(out)
 
     def _release(self, out: bytes) -> bytes:
@@ -195,7 +199,7 @@ class EventStream:
         if data is None:
             return event
         if data == b"[DONE]":
-            self.done = True
+            self.done = self.over = True
             return event
         if self.started and not _is_special(event):
             self.events += 1
@@ -212,7 +216,7 @@ class EventStream:
             if not self.started:
                 self.error = data
                 return False
-            self.failed = True
+            self.failed = self.over = True
         self.started = True
         if any(choice.finish_reason is not None for choice in chunk.choices or ()):
             self.finished = True
@@ -226,18 +230,19 @@ class EventStream:
         return True
 
 
-def _is_special(event: bytes) -> bool:
-    """Whether there is more to an event than content: a finish reason, usage, or an error. What most events pay.
+def _count_plain(events: bytes) -> int:
+    """How many events there are, if each is one line of data and none is special; else 0."""
+    count = 1
+    if events.find(b"\n") != len(events) - 2:
+        count += events.count(b"}\n\ndata: {")
+        if events.count(b"\n") != 2 * count:
+            return 0
+    return 0 if _is_special(events) else count
 
-    Counting finds the members that are plainly null; only where that is not all of them, a pattern has to look.
-    """
-    reasons = event.count(b'"finish_reason"')
-    usages = event.count(b'"usage"')
-    return (
-        (reasons > 0 and reasons != event.count(b'"finish_reason":null') and _REAL_REASON.search(event) is not None)
-        or (usages > 0 and usages != event.count(b'"usage":null') and _REAL_USAGE.search(event) is not None)
-        or b'"error"' in event
-    )
+
+def _is_special(event: bytes) -> bool:
+    """Whether there is more to an event than content: a finish reason, usage, or an error. What most events pay."""
+    return _SPECIAL.search(event) is not None
 
 
 def _rest_of_event(tail: bytearray) -> bytes:

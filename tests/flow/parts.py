@@ -104,7 +104,8 @@ class FakeAnswer:
     def push(self, payload: bytes, framed: bytes | None = None) -> None:
         """As the socket would: what comes before anybody is attached is held."""
         if self._receiver is not None and self.state == "open":
-            self._receiver.chunk(payload, framed)
+            if framed is None or not self._receiver.relay(framed):
+                self._receiver.chunk(payload, framed)
         elif self.scanner is not None:
             self._held += self.scanner.feed(payload)
 
@@ -166,6 +167,8 @@ class FakeDownstream:
         self.body = b""
         self.end: str | None = None
         self.framed: list[bytes] = []
+        self.relayed: list[bytes] = []
+        self.takes_chunks = True
         self.reader: Reader | None = None
         self.blocked = False
         self._drained = asyncio.Event()
@@ -186,6 +189,10 @@ class FakeDownstream:
         self.body += payload
         if framed is not None:
             self.framed.append(framed)
+
+    def relay(self, data: bytes) -> bool:
+        self.relayed.append(data)
+        return self.takes_chunks
 
     def finish(self) -> None:
         assert self.end is None

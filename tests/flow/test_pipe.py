@@ -88,6 +88,20 @@ async def test_whole_chunks_keep_their_framing() -> None:
     assert bench.downstream.framed == [b"framed 1"]
 
 
+@pytest.mark.parametrize("takes_chunks", [True, False], ids=["chunks", "HTTP/1.0"])
+async def test_an_event_like_the_one_before_is_relayed_unread_and_counted(takes_chunks: bool) -> None:
+    bench, answer, task = await begun()
+    bench.downstream.takes_chunks = takes_chunks
+    for word in ("a", "lo", "!"):
+        payload = event(word)
+        answer.push(payload, b"%x\r\n%b\r\n" % (len(payload), payload))
+    assert len(bench.downstream.relayed) == 2
+    assert (event("!") in bench.downstream.body) is not takes_chunks
+    answer.push(STREAM)
+    await task
+    assert bench.record.events == 3 + (FIRST + STREAM).count(b"chunk")
+
+
 async def test_a_proper_end_without_finish_reason_is_broken() -> None:
     bench, answer, task = await begun()
     answer.end()

@@ -58,6 +58,28 @@ class TestFramed:
             await until(lambda: listening.end or len(listening.payload) >= 5)
             assert all(framed is None for _, framed in listening.chunks)
 
+    @pytest.mark.parametrize(("before", "offered"), [(b"1", 0), (b"5\r\nhe", 0), (b"", 1), (HELLO, 1)])
+    async def test_a_read_is_offered_as_it_came_only_where_a_chunk_begins(self, before: bytes, offered: int) -> None:
+        async with a_line() as line:
+            listening = await line.ask()
+            await line.say(CHUNKED + before)
+            await until(lambda: listening.status)
+            listening.offered.clear()
+            seen = len(listening.payload)
+            await line.say(HELLO)
+            await until(lambda: listening.end or listening.offered or len(listening.payload) >= seen + 5)
+            assert len(listening.offered) == offered
+
+    async def test_a_read_that_was_relayed_goes_no_further(self) -> None:
+        async with a_line() as line:
+            listening = await line.ask()
+            await line.say(CHUNKED)
+            await until(lambda: listening.status)
+            listening.relays = True
+            await line.say(HELLO)
+            await until(lambda: listening.offered)
+            assert (listening.offered, listening.chunks) == ([HELLO], [])
+
     async def test_two_chunks_in_a_read_do_not(self) -> None:
         async with a_line() as line:
             listening = await line.ask()

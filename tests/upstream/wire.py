@@ -31,6 +31,8 @@ class Listening:
         self.chunks: list[tuple[bytes, bytes | None]] = []
         self.end: str | Fault | None = None
         self.and_then: Callable[[], None] = lambda: None
+        self.offered: list[bytes] = []
+        self.relays = False
 
     @property
     def payload(self) -> bytes:
@@ -41,6 +43,10 @@ class Listening:
 
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
         self.chunks.append((payload, framed))
+
+    def relay(self, data: bytes) -> bool:
+        self.offered.append(data)
+        return self.relays
 
     def ended(self) -> None:
         self._end("ended")
