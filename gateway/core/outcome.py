@@ -86,8 +86,10 @@ class Record(msgspec.Struct, eq=False):
     def overhead(self) -> float:
         """Seconds of the gateway itself before the first byte: without attempts, backoff and the client's upload."""
         assert self.first_byte is not None
-        tried = sum(attempt.seconds for attempt in self.attempts)
-        return max(0.0, self.first_byte - self.call.started - self.waited - tried)
+        own = self.first_byte - self.call.started - self.waited
+        for attempt in self.attempts:
+            own -= attempt.seconds
+        return own if own > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

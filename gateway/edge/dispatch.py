@@ -1,5 +1,6 @@
 """URL -> handler, and what every answer has in common. Closed unless listed."""
 
+import os
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
@@ -12,14 +13,15 @@ from aiohttp import web
 from gateway.core.call import Caller, Endpoint
 from gateway.core.errors import Break, InternalError, MethodNotAllowed, Refusal, UnknownUrl
 from gateway.core.ports import Prober
+from gateway.core.settings import ServerSettings
 from gateway.edge import listing, ops
 from gateway.edge.cors import Cors
-from gateway.edge.downstream import HttpDownstream
 from gateway.edge.ingress import RequestUpload, check_expectation, read_call, read_keys, read_peer, read_request_id
 from gateway.edge.refusal import refuse
 from gateway.edge.server import SENT, SENT_LAST, ClientConnection
 from gateway.flow.authenticate import authorize, identify
 from gateway.flow.exchange import House, exchange
+from gateway.wire.headers import read_fields
 
 JSON = (("content-type", "application/json"),)
 METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
@@ -30,14 +32,21 @@ _MODEL_PREFIX = "/v1/models/"
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
 class Visit:
-    """One request and all that its handler needs."""
+    """One request and all that its handler needs.
 
-    request: web.BaseRequest
-    downstream: HttpDownstream
-    request_id: str
-    upload: RequestUpload
+    `id` is the gateway's own; `request_id` is the same, or the client's if it sent one that is safe to show.
+    """
+
+    __slots__ = ("downstream", "fields", "id", "request", "request_id", "upload")
+
+    def __init__(self, request: web.BaseRequest, settings: ServerSettings) -> None:
+        self.request = request
+        self.downstream = cast(ClientConnection, request.protocol).open_downstream(request)
+        self.fields = read_fields(request.raw_headers)
+        self.id = os.urandom(16).hex()
+        self.request_id = read_request_id(self.fields) or self.id
+        self.upload = RequestUpload(request, self.fields, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +66,16 @@ class Dispatch:
         self._prober = prober
         self._render_metrics = render_metrics
         self._cors = Cors(house.config.server.cors_origins)
+        self._version = ("x-gateway-config-version", house.config.version)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The one handler of the server: writes the answer itself."""
         house = self._house
-        downstream = cast(ClientConnection, request.protocol).open_downstream(request)
-        request_id = read_request_id(request)
-        downstream.extra = (
-            ("x-request-id", request_id),
-            ("x-gateway-config-version", house.config.version),
-            *self._cors.headers(request),
-        )
+        visit = Visit(request, house.config.server)
+        downstream = visit.downstream
+        downstream.extra = (("x-request-id", visit.request_id), self._version, *self._cors.headers(request))
         downstream.body_wanted = request.method != "HEAD"
         downstream.keep_alive &= not house.live.draining
-        visit = Visit(request, downstream, request_id, RequestUpload(request, house.config.server))
         try:
             await self._serve(visit)
         except Refusal as refusal:
@@ -79,7 +84,7 @@ class Dispatch:
         except Break:
             pass
         except Exception:
-            log.exception("internal error", request_id=request_id)
+            log.exception("internal error", request_id=visit.request_id)
             if downstream.begun:
                 downstream.abort()
             else:
@@ -92,7 +97,7 @@ class Dispatch:
         if route.for_operators:
             ops.require_operator(visit.request, self._house.config.server)
         if visit.request.method == method or (method == "GET" and visit.request.method == "HEAD"):
-            check_expectation(visit.request)
+            check_expectation(visit.fields)
             await route.handler(self, visit)
             return
         if visit.request.method == "OPTIONS" and (headers := self._cors.preflight(visit.request, f"{method}, OPTIONS")):
@@ -114,7 +119,7 @@ class Dispatch:
 
     def _caller(self, visit: Visit) -> Caller:
         """Raises what `identify` and `authorize` do."""
-        caller = identify(read_keys(visit.request), self._house.keyring)
+        caller = identify(read_keys(visit.fields), self._house.keyring)
         authorize(caller, time.time())
         return caller
 
@@ -127,7 +132,7 @@ class Dispatch:
     async def _exchange(self, visit: Visit, endpoint: Endpoint) -> None:
         house = self._house
         peer = read_peer(visit.request, house.config.server.trusted_proxies)
-        call = read_call(visit.request, endpoint, visit.request_id, house.clock(), peer)
+        call = read_call(visit.fields, endpoint, visit.id, visit.request_id, house.clock(), peer)
         await exchange(call, visit.upload, visit.downstream, house)
 
     async def _models(self, visit: Visit) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from ipaddress import ip_address
 
 from aiohttp import web
@@ -11,49 +10,55 @@ from aiohttp.web_protocol import RequestPayloadError
 from gateway.core.call import Call, Endpoint
 from gateway.core.errors import BadRequest, ExpectationFailed, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from gateway.core.settings import Network, ServerSettings
-from gateway.wire.headers import forwarded, is_request_id
+from gateway.wire.headers import Fields, forwarded, is_request_id
 
 DISCARD_BYTES = 1024 * 1024
 DISCARD_TIME = 2.0
 MAX_RETRY_COUNT = 99
 
-_JSON = "application/json"
+_JSON = b"application/json"
 
 
-def read_call(request: web.BaseRequest, endpoint: Endpoint, request_id: str, started: float, peer: str) -> Call:
-    headers = request.headers
-    retries = headers.get("x-stainless-retry-count", "0")
+def read_call(fields: Fields, endpoint: Endpoint, call_id: str, request_id: str, started: float, peer: str) -> Call:
     return Call(
-        id=os.urandom(16).hex(),
-        request_id=request_id,
-        endpoint=endpoint,
-        started=started,
-        peer=peer,
-        keys=read_keys(request),
-        complexity=headers.get("X-Complexity"),
-        provider=headers.get("X-Provider"),
-        retry_count=min(int(retries), MAX_RETRY_COUNT) if retries.isdecimal() and len(retries) < 4 else 0,
-        forward=forwarded(request.raw_headers),
+        call_id,
+        request_id,
+        endpoint,
+        started,
+        peer,
+        read_keys(fields),
+        _text(fields.get(b"x-complexity")),
+        _text(fields.get(b"x-provider")),
+        _read_count(fields.get(b"x-stainless-retry-count", b"0")),
+        forwarded(fields),
     )
 
 
-def read_request_id(request: web.BaseRequest) -> str:
-    """The client's own if it is safe to show, else a new one."""
-    given = request.headers.get("X-Request-Id")
-    return given if given is not None and is_request_id(given) else os.urandom(16).hex()
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def read_keys(request: web.BaseRequest) -> tuple[bytes, ...]:
+def _read_count(value: bytes) -> int:
+    return min(int(value), MAX_RETRY_COUNT) if value.isdigit() and len(value) < 4 else 0
+
+
+def read_request_id(fields: Fields) -> str | None:
+    """The client's own, if it is safe to show."""
+    given = fields.get(b"x-request-id")
+    return shown if given is not None and is_request_id(shown := given.decode("latin-1")) else None
+
+
+def read_keys(fields: Fields) -> tuple[bytes, ...]:
     """What came in `Authorization: Bearer` and `x-api-key`; the same key in both counts once, other schemes never."""
-    headers = request.headers
-    keys = [key for value in headers.getall("Authorization", ()) if (key := _bearer(value))]
-    keys += [key for value in headers.getall("x-api-key", ()) if (key := value.strip()) not in keys]
-    return tuple(key.encode("utf-8", "surrogateescape") for key in keys)
+    keys = [key for value in fields.get(b"authorization", b"").split(b"\n") if (key := _bearer(value))]
+    if b"x-api-key" in fields:
+        keys += [key for value in fields[b"x-api-key"].split(b"\n") if (key := value.strip()) not in keys]
+    return tuple(keys)
 
 
-def _bearer(authorization: str) -> str:
-    scheme, _, credential = authorization.strip().partition(" ")
-    return credential.strip() if scheme.lower() == "bearer" else ""
+def _bearer(authorization: bytes) -> bytes:
+    scheme, _, credential = authorization.strip().partition(b" ")
+    return credential.strip() if scheme.lower() == b"bearer" else b""
 
 
 def read_peer(request: web.BaseRequest, trusted: tuple[Network, ...]) -> str:
@@ -88,29 +93,34 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def check_expectation(request: web.BaseRequest) -> None:
+def check_expectation(fields: Fields) -> None:
     """Raises ExpectationFailed for any but `100-continue`."""
-    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+    if b"expect" in fields and fields[b"expect"].lower() != b"100-continue":
         raise ExpectationFailed
 
 
 class RequestUpload:
     """A request's body. Fits `ports.Upload`."""
 
-    def __init__(self, request: web.BaseRequest, settings: ServerSettings) -> None:
+    __slots__ = ("_begun", "_fields", "_request", "_settings")
+
+    def __init__(self, request: web.BaseRequest, fields: Fields, settings: ServerSettings) -> None:
         self._request = request
+        self._fields = fields
         self._settings = settings
         self._begun = not request.body_exists
 
     async def read(self) -> bytes:
         """Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout or BadRequest."""
         request = self._request
-        _check_media_type(request)
-        if (request.content_length or 0) > self._settings.max_body_bytes:
+        fields, content = self._fields, request.content
+        if fields.get(b"content-type", _JSON) != _JSON or b"content-encoding" in fields:
+            _check_media_type(request)
+        if int(fields.get(b"content-length", b"0")) > self._settings.max_body_bytes:
             raise RequestTooLarge
-        self._continue()
+        if b"expect" in fields:
+            self._continue()
         self._begun = True
-        content = request.content
         if content.is_eof():
             body = content.read_nowait()
         else:
@@ -137,7 +147,7 @@ class RequestUpload:
 
     def _continue(self) -> None:
         transport = self._request.transport
-        if "Expect" in self._request.headers and transport is not None and not self._request.content.is_eof():
+        if transport is not None and not self._request.content.is_eof():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def discard(self) -> bool:
@@ -148,7 +158,7 @@ class RequestUpload:
         if self._begun:
             return True
         self._begun = True
-        if "Expect" in self._request.headers:
+        if b"expect" in self._fields:
             return False
         content = self._request.content
         left = DISCARD_BYTES
@@ -161,11 +171,10 @@ class RequestUpload:
 
 def _check_media_type(request: web.BaseRequest) -> None:
     """JSON in UTF-8, as it is; a missing Content-Type counts as JSON."""
-    encoding = request.headers.get("Content-Encoding")
-    if encoding is not None and encoding.lower() != "identity":
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
-    if request.headers.get("Content-Type", _JSON) == _JSON:
+    if "Content-Type" not in request.headers:
         return
     charset = (request.charset or "utf-8").lower()
-    if request.content_type != _JSON or charset not in ("utf-8", "utf8"):
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
         raise UnsupportedMediaType

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from gateway.core.settings import Config, ServerSettings
 from gateway.edge.downstream import HIGH_WATER, HttpDownstream
 from gateway.edge.ingress import read_request_id
 from gateway.edge.refusal import refuse
+from gateway.wire.headers import read_fields
 
 BACKLOG = 1024
 # Different, so that a LineTooLong, which only tells the limit, says what was too long.
@@ -130,7 +132,7 @@ class ClientConnection(web.RequestHandler):
         downstream = self.open_downstream(request)
         downstream.keep_alive = False
         downstream.extra = (
-            ("x-request-id", read_request_id(request)),
+            ("x-request-id", read_request_id(read_fields(request.raw_headers)) or os.urandom(16).hex()),
             ("x-gateway-config-version", self._server.version),
         )
         refuse(downstream, _parse_refusal(exc))

@@ -1,8 +1,7 @@
 """Opens first, closes last: exactly one Record for every call, whatever happened to it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from gateway.core.call import Call
 from gateway.core.clock import Clock
@@ -13,36 +12,49 @@ from gateway.state.live import Live
 from gateway.wire.headers import MIN_COOLDOWN, retry_headers
 
 
+class Entry:
+    """One call's Record: whatever ends the block is written into it, and it is handed on.
+
+    A cancelled call becomes client_gone, or, at shutdown and before its first byte, DrainingRefusal.
+    """
+
+    __slots__ = ("_account", "_record")
+
+    def __init__(self, account: "Account", record: Record) -> None:
+        self._account = account
+        self._record = record
+
+    def __enter__(self) -> Record:
+        return self._record
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        record = self._record
+        draining: DrainingRefusal | None = None
+        if isinstance(error, asyncio.CancelledError):
+            if self._account.live.cut_off and record.first_byte is None:
+                error = draining = DrainingRefusal(headers=retry_headers(MIN_COOLDOWN), close=True)
+            elif record.outcome is None:
+                record.end(Outcome.CLIENT_GONE, CLIENT_CLOSED_REQUEST)
+        if isinstance(error, Refusal | Break):
+            record.end(error.outcome, error.status, error.code)
+        elif isinstance(error, Exception):
+            record.end(Outcome.INTERNAL, record.status or InternalError.status, InternalError.code)
+        record.ended = self._account.clock()
+        self._account.recorder.put(record)
+        if draining is not None:
+            raise draining from None
+
+
 class Account:
     """Where Records go, and what tells a client that left from a call that the shutdown cut off."""
 
     def __init__(self, recorder: Recorder, live: Live, clock: Clock, version: str) -> None:
-        self._recorder = recorder
-        self._live = live
-        self._clock = clock
+        self.recorder = recorder
+        self.live = live
+        self.clock = clock
         self._version = version
 
-    @contextmanager
-    def open(self, call: Call) -> Iterator[Record]:
-        """A cancelled call becomes client_gone, or, at shutdown and before its first byte, DrainingRefusal."""
-        record = Record(call, self._version)
-        try:
-            try:
-                yield record
-            except asyncio.CancelledError:
-                if self._live.cut_off and record.first_byte is None:
-                    raise DrainingRefusal(headers=retry_headers(MIN_COOLDOWN), close=True) from None
-                raise
-        except (Refusal, Break) as reason:
-            record.end(reason.outcome, reason.status, reason.code)
-            raise
-        except asyncio.CancelledError:
-            if record.outcome is None:
-                record.end(Outcome.CLIENT_GONE, CLIENT_CLOSED_REQUEST)
-            raise
-        except Exception:
-            record.end(Outcome.INTERNAL, record.status or InternalError.status, InternalError.code)
-            raise
-        finally:
-            record.ended = self._clock()
-            self._recorder.put(record)
+    def open(self, call: Call) -> Entry:
+        return Entry(self, Record(call, self._version))

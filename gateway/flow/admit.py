@@ -128,12 +128,12 @@ def _demand(record: Record, wall: float) -> Demand | None:
     if record.call.endpoint is Endpoint.CHAT:
         longest = ask.max_tokens
         if longest is None:
-            longest = max(target.model.longest_answer for target in plan.targets)
+            longest = max([target.model.longest_answer for target in plan.targets])
         completion = ask.n * longest
     reserved = Usage(ask.prompt_tokens, completion)
     micro_usd = 0
     if limits.budget is not None:
-        micro_usd = max(reserved.micro_usd(target.model.price) for target in plan.targets)
+        micro_usd = max([reserved.micro_usd(target.model.price) for target in plan.targets])
     return Demand(record.call.id, caller.id, limits, reserved.prompt + reserved.completion, micro_usd, wall)
 
 

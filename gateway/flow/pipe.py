@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from gateway.core.clock import Clock, Timer, Timers
 from gateway.core.errors import Break, ClientStalled, StreamFailed, StreamInterrupted, StreamTimeout
-from gateway.core.outcome import Outcome, Record, Usage
+from gateway.core.outcome import AttemptResult, Outcome, Record, Usage
 from gateway.core.ports import Answer, Downstream, Scanner
+from gateway.core.route import Plan
 from gateway.core.settings import ServerSettings
 from gateway.state.live import Live, LiveCall
 from gateway.wire.errors import error_event
@@ -251,12 +252,15 @@ def _estimate(record: Record, completion: int) -> Usage:
     return Usage(record.ask.prompt_tokens if record.ask else 0, completion, source="estimated")
 
 
+def _untried(plan: Plan, attempts: Sequence[AttemptResult]) -> list[str]:
+    tried = {attempt.target.name for attempt in attempts}
+    return [target.name for target in plan.targets if target.name not in tried]
+
+
 def _decision(record: Record, answer: Answer) -> list[tuple[str, str]]:
     """The headers that say what was decided."""
     assert record.plan is not None
     target = answer.target
-    tried = {attempt.target.name for attempt in record.attempts}
-    untried = [target.name for target in record.plan.targets if target.name not in tried]
     headers = [
         ("X-Model-Name", target.name),
         ("X-Provider", target.upstream.name),
@@ -265,7 +269,7 @@ def _decision(record: Record, answer: Answer) -> list[tuple[str, str]]:
     ]
     if record.plan.tier is not None:
         headers.append(("X-Model-Tier", record.plan.tier))
-    if untried:
+    if len(record.plan.targets) > 1 and (untried := _untried(record.plan, record.attempts)):
         headers.append(("X-Fallback-Chain", ",".join(untried)))
     if target is not record.plan.preferred:
         headers.append(("X-Fallback-Used", "true"))

@@ -3,19 +3,31 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from gateway.core.errors import StreamDrained
 from gateway.core.ports import Breakable, Cancellable
 
 
 class LiveCall:
-    """One call; `stream` is set once its first byte is out."""
+    """One call, known while its block runs; `stream` is set once its first byte is out."""
 
-    __slots__ = ("stream", "task")
+    __slots__ = ("_known", "stream", "task")
 
-    def __init__(self, task: Cancellable) -> None:
+    def __init__(self, task: Cancellable, known: set["LiveCall"]) -> None:
         self.task = task
         self.stream: Breakable | None = None
+        self._known = known
+
+    def __enter__(self) -> Self:
+        self._known.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._known.discard(self)
 
 
 class Live:
@@ -32,14 +44,8 @@ class Live:
     def __len__(self) -> int:
         return len(self._calls)
 
-    @contextmanager
-    def call(self, task: Cancellable) -> Iterator[LiveCall]:
-        call = LiveCall(task)
-        self._calls.add(call)
-        try:
-            yield call
-        finally:
-            self._calls.discard(call)
+    def call(self, task: Cancellable) -> LiveCall:
+        return LiveCall(task, self._calls)
 
     @contextmanager
     def stream(self, call: LiveCall, stream: Breakable, model: str) -> Iterator[None]:

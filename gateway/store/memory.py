@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from gateway.core.limits import OVERDRAFT, Budget, Demand, Limits, Rate, Use, Verdict
 from gateway.core.settings import StoreSettings
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True):
     """What a running call reserved: of which bucket, how much of it, and money of which period."""
 
     rate: Rate | None
@@ -56,7 +57,9 @@ class MemoryStore:
 
     def decide(self, demand: Demand, limits: Limits) -> Verdict:
         """`limits` may be a share of the demand's own."""
-        account = self._accounts.setdefault(demand.key, _Account())
+        account = self._accounts.get(demand.key)
+        if account is None:
+            account = self._accounts[demand.key] = _Account()
         now = self._now()
         admitted = demand.call_id in account.running or self._take(account, demand, limits, now)
         return Verdict(admitted, _use(account, limits, demand.wall, now), limits)
@@ -108,7 +111,10 @@ def _period(budget: Budget | None, wall: float) -> str | None:
 
 def _debt(full: int, most: int, now: int) -> int:
     """Microseconds until a bucket is full. Who was let off a slower rate does not go on paying for it."""
-    return min(max(0, full - now), most)
+    left = full - now
+    if left <= 0:
+        return 0
+    return min(most, left)
 
 
 def _use(account: _Account, limits: Limits, wall: float, now: int) -> Use:

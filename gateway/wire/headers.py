@@ -3,7 +3,9 @@
 import contextlib
 import email.utils
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+Fields = Mapping[bytes, bytes]
 
 FORWARDED = (b"accept", b"user-agent", b"openai-beta")
 
@@ -30,23 +32,31 @@ def is_name(value: str) -> bool:
     return _NAME.fullmatch(value) is not None
 
 
-def forwarded(raw_headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-    """The client's headers that the upstream may see, names in lower case.
+def read_fields(raw_headers: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Names in lower case. Of a repeated header all values, a line each: no value holds a line end."""
+    fields: dict[bytes, bytes] = {}
+    for raw_name, value in raw_headers:
+        name = raw_name.lower()
+        fields[name] = value if name not in fields else fields[name] + b"\n" + value
+    return fields
+
+
+def forwarded(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
+    """The client's headers that the upstream may see.
 
     Not those that `Connection` nominates (RFC 9110, section 7.6.1), nor values that are not visible ASCII.
     """
-    passed: list[tuple[bytes, bytes]] = []
-    nominated = b""
-    for raw_name, value in raw_headers:
-        name = raw_name.lower()
-        if name in FORWARDED and _VISIBLE.fullmatch(value):
-            passed.append((name, value))
-        elif name == b"connection":
-            nominated += b"," + value.lower()
-    if nominated:
-        kept_back = {name.strip() for name in nominated.split(b",")}
-        passed = [(name, value) for name, value in passed if name not in kept_back]
-    return tuple(passed)
+    connection = fields.get(b"connection", b"keep-alive").lower()
+    kept_back = [] if connection == b"keep-alive" else list(map(bytes.strip, re.split(rb"[,\n]", connection)))
+    return tuple(
+        [
+            (name, value)
+            for name in FORWARDED
+            if name in fields and name not in kept_back
+            for value in fields[name].split(b"\n")
+            if _VISIBLE.fullmatch(value)
+        ]
+    )
 
 
 def read_retry_after(milliseconds: str | None, seconds: str | None, wall: float) -> float:

@@ -89,7 +89,7 @@ class OpenAI:
         return EventStream(drop_usage=not ask.include_usage)
 
     def read_answer(self, body: bytes) -> Usage | None:
-        if not body.strip():
+        if not body or body.isspace():
             raise EmptyFault
         try:
             answer = _answers.decode(body)
