@@ -51,10 +51,11 @@ class Rate:
 
     def left(self, debt: int) -> int:
         """Whole units that a bucket still holds that is full again in `debt` microseconds."""
-        return min(self.burst, max(0, self.capacity - debt) * self.per_minute // MINUTE)
+        free = self.capacity - debt
+        return min(self.burst, free * self.per_minute // MINUTE) if free > 0 else 0
 
 
-class Period(enum.Enum):
+class Period(enum.StrEnum):
     """Of a budget, by the calendar in UTC; a week begins on Monday."""
 
     DAY = "day"
@@ -90,7 +91,7 @@ class Period(enum.Enum):
 
 @lru_cache(maxsize=64)
 def _label_of_day(period: Period, day: int) -> str:
-    return f"{period.value}-{period.began(day * DAY):%Y-%m-%d}"
+    return f"{period}-{period.began(day * DAY):%Y-%m-%d}"
 
 
 @dataclass(frozen=True, slots=True)

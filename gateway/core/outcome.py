@@ -1,7 +1,6 @@
 """What became of a call: the closed set of outcomes, its attempts, its usage, and the one Record of it all."""
 
 import enum
-import math
 from dataclasses import dataclass
 
 import msgspec
@@ -35,15 +34,11 @@ class Usage(msgspec.Struct, frozen=True):
 
     def cost_usd(self, price: Price | None) -> float | None:
         """USD, or None without a price; cached prompt tokens at their own price where there is one."""
-        return None if price is None else round(self._micro_usd(price) / 1e6, 9)
+        return None if price is None else round(price.exact(self.prompt, self.completion, self.cached) / 1e6, 9)
 
     def micro_usd(self, price: Price | None) -> int:
         """Whole micro-USD, rounded up; 0 without a price."""
-        return 0 if price is None else math.ceil(round(self._micro_usd(price), 3))
-
-    def _micro_usd(self, price: Price) -> float:
-        cached_price = price.input if price.cached_input is None else price.cached_input
-        return (self.prompt - self.cached) * price.input + self.cached * cached_price + self.completion * price.output
+        return 0 if price is None else price.micro_usd(self.prompt, self.completion, self.cached)
 
 
 class AttemptResult(msgspec.Struct, frozen=True):

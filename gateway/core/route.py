@@ -1,6 +1,7 @@
 """Where a call may go: upstreams, models, tiers, and the plan made from them."""
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,6 +39,17 @@ class Price:
     input: float = 0.0
     cached_input: float | None = None
     output: float = 0.0
+
+    def micro_usd(self, prompt: int, completion: int, cached: int = 0) -> int:
+        """Whole micro-USD, rounded up from a thousandth; of the prompt, `cached` tokens have a price of their own."""
+        return math.ceil(self.exact(prompt, completion, cached) - 0.0005)
+
+    def exact(self, prompt: int, completion: int, cached: int) -> float:
+        """In micro-USD."""
+        if not cached:
+            return prompt * self.input + completion * self.output
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        return (prompt - cached) * self.input + cached * cached_price + completion * self.output
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from gateway.core.errors import (
     TokensExhausted,
 )
 from gateway.core.limits import Demand, Limit, Rate, Use, Verdict
-from gateway.core.outcome import Record, Usage
+from gateway.core.outcome import Record
 from gateway.core.ports import Downstream, Store
 from gateway.wire.headers import MIN_COOLDOWN, retry_headers
 from gateway.wire.ratelimits import DEGRADED, exhausted, headers, too_large
@@ -130,11 +130,12 @@ def _demand(record: Record, wall: float) -> Demand | None:
         if longest is None:
             longest = max([target.model.longest_answer for target in plan.targets])
         completion = ask.n * longest
-    reserved = Usage(ask.prompt_tokens, completion)
     micro_usd = 0
     if limits.budget is not None:
-        micro_usd = max([reserved.micro_usd(target.model.price) for target in plan.targets])
-    return Demand(record.call.id, caller.id, limits, reserved.prompt + reserved.completion, micro_usd, wall)
+        for target in plan.targets:
+            if (price := target.model.price) is not None:
+                micro_usd = max(micro_usd, price.micro_usd(ask.prompt_tokens, completion))
+    return Demand(record.call.id, caller.id, limits, ask.prompt_tokens + completion, micro_usd, wall)
 
 
 def _unavailable() -> LimiterUnavailable:

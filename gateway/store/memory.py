@@ -61,32 +61,28 @@ class MemoryStore:
         if account is None:
             account = self._accounts[demand.key] = _Account()
         now = self._now()
-        admitted = demand.call_id in account.running or self._take(account, demand, limits, now)
-        return Verdict(admitted, _use(account, limits, demand.wall, now), limits)
-
-    def _take(self, account: _Account, demand: Demand, limits: Limits, now: int) -> bool:
-        period = _period(limits.budget, demand.wall)
-        spent = account.spent.get(period, 0) if period is not None else 0
-        requests, tokens = limits.requests, limits.tokens
-        if requests:
-            account.requests = now + _debt(account.requests, requests.capacity, now)
-        if tokens:
-            account.tokens = now + _debt(account.tokens, OVERDRAFT * tokens.capacity, now)
-        requests_full = account.requests + (requests.cost(1) if requests else 0)
+        use = _use(account, limits, demand.wall, now)
+        if demand.call_id in account.running:
+            return Verdict(True, use, limits)
+        requests, tokens, budget = limits.requests, limits.tokens, limits.budget
+        requests_debt = use.requests + (requests.cost(1) if requests else 0)
         tokens_cost = tokens.cost(demand.tokens) if tokens else 0
-        tokens_full = account.tokens + tokens_cost
         if (
-            (requests and requests_full - now > requests.capacity)
-            or (tokens and tokens_full - now > tokens.capacity)
-            or (limits.streams is not None and len(account.running) >= limits.streams)
-            or (limits.budget and spent + demand.micro_usd > limits.budget.micro_usd)
+            (requests and requests_debt > requests.capacity)
+            or (tokens and use.tokens + tokens_cost > tokens.capacity)
+            or (limits.streams is not None and use.streams >= limits.streams)
+            or (budget and use.micro_usd + demand.micro_usd > budget.micro_usd)
         ):
-            return False
-        account.requests, account.tokens = requests_full, tokens_full
+            return Verdict(False, use, limits)
+        if requests:
+            account.requests = now + requests_debt
+        if tokens:
+            account.tokens = now + use.tokens + tokens_cost
+        period = _period(budget, demand.wall)
         account.running[demand.call_id] = _Held(tokens, tokens_cost, demand.micro_usd, period)
         if period is not None:
             account.spend(period, demand.micro_usd)
-        return True
+        return Verdict(True, _taken(use, limits, requests_debt, tokens_cost, demand.micro_usd), limits)
 
     def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
         account = self._accounts.get(demand.key)
@@ -115,6 +111,16 @@ def _debt(full: int, most: int, now: int) -> int:
     if left <= 0:
         return 0
     return min(most, left)
+
+
+def _taken(use: Use, limits: Limits, requests_debt: int, tokens_cost: int, micro_usd: int) -> Use:
+    """How it stands after the admission; what has no limit stays 0."""
+    return Use(
+        requests_debt,
+        use.tokens + tokens_cost,
+        use.streams + 1 if limits.streams is not None else 0,
+        use.micro_usd + micro_usd if limits.budget is not None else 0,
+    )
 
 
 def _use(account: _Account, limits: Limits, wall: float, now: int) -> Use:

@@ -20,6 +20,7 @@ MAX_FAILURE = 64 * 1024
 FAILURE_TIME = 2.0
 
 _JSON = "application/json"
+_JSON_HEADER = ("content-type", _JSON)
 _EVENTS = "text/event-stream"
 _ENCODING = re.compile(r"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
 
@@ -72,7 +73,7 @@ class Attempt:
         """Raises a Fault; TimeoutFault at `due`, monotonic seconds."""
         self._connection = connection
         connection.send(request, self)
-        timer = self._timers.at(due, lambda: self.failed(TimeoutFault()))
+        timer = self._timers.at(due, self._late)
         try:
             if (fault := await self._settled) is not None:
                 raise fault
@@ -87,7 +88,7 @@ class Attempt:
     def head(self, head: Head) -> None:
         self._status = head.status
         encoding = head.get(b"content-encoding") or "identity"
-        self._encoded = encoding.lower() != "identity"
+        self._encoded = encoding != "identity" and encoding.lower() != "identity"
         request_id = head.get(b"x-request-id") or head.get(b"request-id")
         if request_id and is_upstream_id(request_id):
             self.upstream_request_id = request_id
@@ -100,9 +101,9 @@ class Attempt:
                 self.release()
             else:
                 self._timers.at(self._timers.now + FAILURE_TIME, self._judge)
-        elif head.status == 200 and kind == _JSON and _ENCODING.fullmatch(encoding):
+        elif head.status == 200 and kind == _JSON and (not self._encoded or _ENCODING.fullmatch(encoding)):
             self.scanner = None
-            self.headers = (("content-type", _JSON), *((("content-encoding", encoding),) if self._encoded else ()))
+            self.headers = (_JSON_HEADER, ("content-encoding", encoding)) if self._encoded else (_JSON_HEADER,)
         elif head.status != 200 or self.scanner is None or self._encoded or kind not in (_EVENTS, ""):
             self.failed(ProtocolFault())
 
@@ -151,6 +152,9 @@ class Attempt:
 
     def failed(self, fault: Fault) -> None:
         self._settle(fault)
+
+    def _late(self) -> None:
+        self._settle(TimeoutFault())
 
     def _judge(self) -> None:
         """A whole plain answer, or as much of an error as is read."""

@@ -1,8 +1,7 @@
 """The head of an upstream's answer, parsed by llhttp and then held to what llhttp lets through."""
 
-from dataclasses import dataclass
-
 import httptools
+import msgspec
 
 from gateway.core.fault import ProtocolFault
 from gateway.wire.framing import Body, ChunkedBody, CloseBody, LengthBody
@@ -11,10 +10,10 @@ MAX_BYTES = 64 * 1024
 MAX_COUNT = 128
 
 _NO_BODY = frozenset({204, 304})
+_FRAMING = (b"transfer-encoding", b"content-length")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Names in lower case; of a repeated header the first value counts."""
 
     status: int
@@ -32,68 +31,77 @@ class HeadParser:
 
     def __init__(self) -> None:
         self.rest = b""
-        self._buffer = bytearray()
+        self._read = bytearray()
         self._fed = 0
         self._start()
 
     def _start(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: dict[bytes, bytes] = {}
+        self._count = 0
+        self._framed_twice = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        name = name.lower()
+        self._count += 1
+        if name not in self._headers:
+            self._headers[name] = value
+        elif name in _FRAMING:
+            self._framed_twice = True
 
     def feed(self, data: bytes) -> Head | None:
         """None while the head is not complete; afterwards `rest` is what came behind it."""
-        self._buffer += data
+        read: bytes | bytearray = data
+        if self._read:
+            self._read += data
+            read = self._read
         while True:
-            end = self._buffer.find(b"\r\n\r\n", max(0, self._fed - 3)) + 4
+            end = read.find(b"\r\n\r\n", max(0, self._fed - 3)) + 4
             complete = end > 3
-            if (end if complete else len(self._buffer)) > MAX_BYTES:
-                raise ProtocolFault
-            self._parse(bytes(self._buffer[self._fed : end if complete else len(self._buffer)]))
             if not complete:
-                self._fed = len(self._buffer)
+                end = len(read)
+            if end > MAX_BYTES:
+                raise ProtocolFault
+            self._parse(read[self._fed : end])
+            if not complete:
+                if read is not self._read:
+                    self._read = bytearray(read)
+                self._fed = end
                 return None
-            self.rest = bytes(self._buffer[end:])
+            self.rest = read = bytes(read[end:])
             status = self._parser.get_status_code()
             if not 100 <= status < 200:
                 return self._finish(self._parser, status)
-            self._buffer = bytearray(self.rest)
             self._fed = 0
             self._start()
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | bytearray) -> None:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             raise ProtocolFault from None
-        if len(self._headers) > MAX_COUNT:
+        if self._count > MAX_COUNT:
             raise ProtocolFault
 
     def _finish(self, parser: httptools.HttpResponseParser, status: int) -> Head:
         """Lets go of the parser, which holds on to us: a cycle for every answer is much work for the collector."""
         del self._parser
         version = parser.get_http_version()
-        if status > 599 or status < 200 or version not in ("1.0", "1.1"):
+        if status > 599 or status < 200 or version not in ("1.0", "1.1") or self._framed_twice:
             raise ProtocolFault
-        headers: dict[bytes, bytes] = {}
-        for name, value in self._headers:
-            headers.setdefault(name, value)
-        return Head(status, headers, parser.should_keep_alive(), _body(status, version, self._headers))
+        return Head(status, self._headers, parser.should_keep_alive(), _body(status, version, self._headers))
 
 
-def _body(status: int, version: str, headers: list[tuple[bytes, bytes]]) -> Body:
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
-    lengths = [value for name, value in headers if name == b"content-length"]
-    if codings:
-        if version == "1.0" or lengths or len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+def _body(status: int, version: str, headers: dict[bytes, bytes]) -> Body:
+    coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
+    if coding is not None:
+        if version == "1.0" or length is not None or coding.strip().lower() != b"chunked":
             raise ProtocolFault
         return ChunkedBody()
     if status in _NO_BODY:
         return LengthBody(0)
-    if lengths:
-        if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+    if length is not None:
+        if not length.isdigit() or len(length) > 18:
             raise ProtocolFault
-        return LengthBody(int(lengths[0]))
+        return LengthBody(int(length))
     return CloseBody()

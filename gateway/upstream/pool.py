@@ -22,7 +22,7 @@ class Pool:
         self.upstream = upstream
         self._timers = timers
         self._tls = tls if upstream.tls else None
-        self._idle: deque[tuple[Connection, float]] = deque()
+        self._idle: dict[Connection, float] = {}  # until when, the newest last
         self._open: set[Connection] = set()
         self._connecting = 0
         self._closed = False
@@ -53,10 +53,15 @@ class Pool:
 
     def _pop_idle(self) -> Connection | None:
         while self._idle:
-            connection, _ = self._idle.pop()
+            connection, _ = self._idle.popitem()
             if connection.usable:
                 return connection
         return None
+
+    def _close_oldest(self) -> None:
+        oldest = next(iter(self._idle))
+        del self._idle[oldest]
+        oldest.close()
 
     def _has_room(self) -> bool:
         limit = self.upstream.max_connections
@@ -65,7 +70,7 @@ class Pool:
     async def _freed(self, fresh: bool) -> None:
         """Wait for one's turn to look again. A turn that comes as its waiter leaves goes to the next."""
         if fresh and self._idle:
-            self._idle.popleft()[0].close()
+            self._close_oldest()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -103,16 +108,17 @@ class Pool:
         if self._closed:
             connection.close()
             return
-        self._idle.append((connection, self._timers.now + IDLE_TIMEOUT))
+        due = self._idle[connection] = self._timers.now + IDLE_TIMEOUT
         if len(self._idle) > MAX_IDLE:
-            self._idle.popleft()[0].close()
+            self._close_oldest()
         if self._expiry is None:
-            self._expiry = self._timers.at(self._idle[0][1], self._expire)
-        self._wake()
+            self._expiry = self._timers.at(due, self._expire)
+        if self._waiting:
+            self._wake()
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)
-        self._idle = deque(entry for entry in self._idle if entry[0] is not connection)
+        self._idle.pop(connection, None)
         self._wake()
 
     def _wake(self) -> None:
@@ -124,9 +130,9 @@ class Pool:
 
     def _expire(self) -> None:
         """One timer a pool: it looks again when the then oldest is due."""
-        while self._idle and self._idle[0][1] <= self._timers.now:
-            self._idle.popleft()[0].close()
-        self._expiry = self._timers.at(self._idle[0][1], self._expire) if self._idle else None
+        while (due := next(iter(self._idle.values()), math.inf)) <= self._timers.now:
+            self._close_oldest()
+        self._expiry = self._timers.at(due, self._expire) if self._idle else None
 
     def close(self) -> None:
         """Close what is idle now, and what is busy as soon as it is done with; what is taken later is not kept."""
@@ -135,4 +141,4 @@ class Pool:
             self._expiry.cancel()
             self._expiry = None
         while self._idle:
-            self._idle.pop()[0].close()
+            self._close_oldest()

@@ -12,7 +12,7 @@ DEGRADED = ("x-gateway-degraded", "limiter")
 
 def duration(microseconds: int) -> str:
     """As Go writes it: `12ms`, `1s`, `1.5s`, `6m0s`, `1h0m0s`; whole milliseconds, rounded up."""
-    milliseconds = -(-max(0, microseconds) // 1000)
+    milliseconds = -(-microseconds // 1000) if microseconds > 0 else 0
     if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
     minutes, milliseconds = divmod(milliseconds, 60_000)
@@ -26,20 +26,17 @@ def duration(microseconds: int) -> str:
 
 def headers(verdict: Verdict) -> Headers:
     """The numbers behind a verdict; `reset` is the time until the bucket is full. A caller without a rate has none."""
-    limits, use = verdict.limits, verdict.use
-    told: Headers = ()
-    if limits.requests is not None:
-        left = str(limits.requests.left(use.requests))
-        told += _bucket(REQUESTS, limits.requests, left, use.requests)
-        told += ((LIMIT, str(limits.requests.per_minute)), (REMAINING, left))
-    if limits.tokens is not None:
-        told += _bucket(TOKENS, limits.tokens, str(limits.tokens.left(use.tokens)), use.tokens)
-    return (*told, DEGRADED) if verdict.degraded else told
-
-
-def _bucket(names: tuple[str, str, str], rate: Rate, left: str, debt: int) -> Headers:
-    limit, remaining, reset = names
-    return (limit, str(rate.per_minute)), (remaining, left), (reset, duration(debt))
+    requests, tokens, use = verdict.limits.requests, verdict.limits.tokens, verdict.use
+    told: list[tuple[str, str]] = []
+    if requests is not None:
+        limit, left = str(requests.per_minute), str(requests.left(use.requests))
+        told += zip(REQUESTS, (limit, left, duration(use.requests)), strict=True)
+        told += ((LIMIT, limit), (REMAINING, left))
+    if tokens is not None:
+        told += zip(TOKENS, (str(tokens.per_minute), str(tokens.left(use.tokens)), duration(use.tokens)), strict=True)
+    if verdict.degraded:
+        told.append(DEGRADED)
+    return tuple(told)
 
 
 def exhausted(model: str, what: str, rate: Rate, debt: int, requested: int, wait: int) -> str:
