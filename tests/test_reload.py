@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
+import sys
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,7 +20,7 @@ import pytest
 
 from gateway.config.load import ConfigError, Content, parse
 from gateway.core.settings import Config
-from gateway.reload import ConfigFile, Reloader
+from gateway.reload import SHARE, ConfigFile, Reloader
 from tests.conftest import KEY
 
 VALID = f"""\
@@ -298,6 +302,60 @@ class TestSignals:
         first, second = reloads.taken
         assert first.version == second.version
         assert first.callers.keys() != second.callers.keys()
+
+
+class TestBesideCalls:
+    """What a load holds: the interpreter only for moments, and of the past nothing."""
+
+    async def test_the_file_is_parsed_in_a_thread_that_yields_and_leaves_all_as_it_was(self, reloads: Reloads) -> None:
+        before = sys.getswitchinterval(), gc.isenabled(), gc.get_freeze_count()
+        file = Watched(reloads.file.path, {})
+        reloads.reloader = Reloader(file, file.load(), reloads._take, reloads._refuse, interval=INTERVAL)
+        with reloads.running():
+            for text in (OTHER, "nonsense: true"):
+                reloads.write(text)
+                await reloads.hang_up()
+        reloads.faults()
+        loop_thread = threading.get_ident()
+        assert [seen.thread == loop_thread for seen in file.seen] == [True, False, False]
+        assert [seen.interval <= SHARE and not seen.collecting for seen in file.seen[1:]] == [True, True]
+        assert (sys.getswitchinterval(), gc.isenabled()) == before[:2]
+        assert gc.get_freeze_count() > before[2]
+        gc.unfreeze()
+
+    async def test_what_no_call_uses_any_longer_is_freed(self, reloads: Reloads) -> None:
+        with reloads.running():
+            await reloads.hang_up()
+            old = reloads.taken[0]
+            routes = weakref.ref(old.routes)
+            reloads.write(OTHER)
+            await reloads.hang_up()
+            async with asyncio.timeout(5):
+                while len(reloads.reloader._retired) != 1:  # what it started with is not used by anybody
+                    await asyncio.sleep(0.0005)
+                assert not reloads.reloader._retired[0].unused
+                del old, reloads.taken[0]
+                while reloads.reloader._retired:
+                    await asyncio.sleep(0.0005)
+        assert routes() is None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    thread: int
+    interval: float
+    collecting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watched(ConfigFile):
+    """A file that notes how it is parsed."""
+
+    seen: list[Seen] = field(default_factory=list)
+
+    def parse(self, content: Content) -> Config:
+        self.seen.append(Seen(threading.get_ident(), sys.getswitchinterval(), gc.isenabled()))
+        return ConfigFile.parse(self, content)
 
 
 class TestRestarts:

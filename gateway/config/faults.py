@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
 
+# Of faults, and of warnings: nobody reads more, and each is a line of the log.
+MAX_TOLD = 100
+
 NAME_LIKE = re.compile(r"[A-Za-z0-9_*][A-Za-z0-9._@/:+*-]{0,127}", re.ASCII)
 SECRET_LIKE = re.compile(r"(?:^|[^A-Za-z0-9])sk-|[A-Za-z0-9_]{24,}", re.ASCII)
 
@@ -26,10 +29,13 @@ class Fault:
 
 
 class ConfigError(Exception):
-    """The file cannot be used; `faults` has everything that is wrong with it, in the order of its lines."""
+    """The file cannot be used; `faults` are the first of those in it, in the order of its lines, and how many more."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+        told = sorted(faults, key=lambda fault: (fault.line, fault.column))
+        if (more := len(told) - MAX_TOLD) > 0:
+            told[MAX_TOLD:] = [Fault(told[0].file, 0, 0, "", f"has {more} more fault{'s' if more > 1 else ''}")]
+        self.faults = tuple(told)
         super().__init__("\n".join(map(str, self.faults)))
 
 

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterable
 from itertools import islice
 
-from gateway.config.document import Document, Node
-from gateway.config.faults import Fault, Path, rendered, shown
+from gateway.config.document import Document
+from gateway.config.faults import MAX_TOLD, Fault, Path, rendered, shown
 
 MAX_COMPARED = 20_000
 
@@ -15,9 +15,11 @@ class Findings:
 
     def __init__(self, document: Document) -> None:
         self.file = document.file
-        self.root = document.root
+        self._root = document.data
+        self._places = document.places
         self.faults = list(document.faults)
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
+        self._more = 0
         self._faulty: set[Path] = set()
         self._compared = 0
 
@@ -29,7 +31,16 @@ class Findings:
         self.faults.append(self._placed(path, message, at_key, label))
 
     def warn(self, path: Path, message: str, *, at_key: bool = False) -> None:
-        self.warnings.append(str(self._placed(path, message, at_key, None)))
+        if len(self._warnings) < MAX_TOLD:
+            self._warnings.append(str(self._placed(path, message, at_key, None)))
+        else:
+            self._more += 1
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The first of them, and how many more."""
+        more = f"{self.file}: has {self._more} more warning{'s' if self._more > 1 else ''}"
+        return (*self._warnings, more) if self._more else tuple(self._warnings)
 
     def did_you_mean(self, name: str, known: Iterable[str]) -> str:
         """` (did you mean 'x'?)`, or nothing if no known name is close, or if too many were compared already."""
@@ -47,17 +58,4 @@ class Findings:
         return Fault(self.file, *self._place(path, at_key), text, message)
 
     def _place(self, path: Path, at_key: bool) -> tuple[int, int]:
-        """What is missing is placed at the key of what it is missing from."""
-        node: Node = self.root
-        key = (1, 1)
-        for part in path:
-            children = node.value
-            if isinstance(children, dict) and isinstance(part, str) and part in children:
-                key = node.keys[part]
-                node = children[part]
-            elif isinstance(children, list) and isinstance(part, int) and part < len(children):
-                node = children[part]
-                key = (node.line, node.column)
-            else:
-                return key
-        return key if at_key else (node.line, node.column)
+        return self._places.find(self._root, path, at_key=at_key)

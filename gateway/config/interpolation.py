@@ -4,11 +4,10 @@ An unset variable takes an upstream or a key out of service; anywhere else it is
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Self
 
-from gateway.config.document import Node
+from gateway.config.document import Variable
 from gateway.config.faults import Path
 from gateway.config.findings import Findings
 
@@ -31,18 +30,15 @@ class Unset(Interpolated):
         return super().__new__(cls, "unset")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The file as plain data, its variables replaced. `left_out`: upstream or key -> its unset variables."""
-
-    data: object
-    left_out: Mapping[Path, list[str]]
-
-
-def interpolate(root: Node, environ: Mapping[str, str], findings: Findings) -> Draft:
+def interpolate(
+    variables: Iterable[Variable], environ: Mapping[str, str], findings: Findings
+) -> Mapping[Path, list[str]]:
+    """Replace each text in place. Returns what is left out: upstream or key -> its unset variables."""
     expansion = Expansion(environ, findings)
-    data = expansion.plain(root, ())
-    return Draft(data, expansion.unset)
+    for variable in variables:
+        holder, part = variable.holder, variable.part
+        holder[part] = expansion.expand(holder[part], variable.path)
+    return expansion.unset
 
 
 def not_set(names: list[str]) -> str:
@@ -53,25 +49,14 @@ def not_set(names: list[str]) -> str:
 
 
 class Expansion:
-    """One walk over the tree."""
+    """What variables stand for, and which of them are not set."""
 
     def __init__(self, environ: Mapping[str, str], findings: Findings) -> None:
         self.environ = environ
         self.findings = findings
         self.unset: dict[Path, list[str]] = {}
 
-    def plain(self, node: Node, path: Path) -> object:
-        match node.value:
-            case dict() as mapping:
-                return {key: self.plain(child, (*path, key)) for key, child in mapping.items()}
-            case list() as sequence:
-                return [self.plain(child, (*path, index)) for index, child in enumerate(sequence)]
-            case str() as text if "$" in text:
-                return self._expand(text, path)
-            case other:
-                return other
-
-    def _expand(self, text: str, path: Path) -> str:
+    def expand(self, text: str, path: Path) -> str:
         unset: list[str] = []
 
         def value(match: re.Match[str]) -> str:

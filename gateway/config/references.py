@@ -5,10 +5,12 @@ A section that is missing or no mapping at all is `None` here: nothing can be sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from gateway.config.faults import Path, shown
 from gateway.config.findings import Findings
 from gateway.config.interpolation import Unset
+from gateway.config.names import Names
 from gateway.config.values import RESERVED
 
 Section = Mapping[str, object]
@@ -32,8 +34,7 @@ class References:
         self.findings = findings
         self.upstreams = section(data, "upstreams", required=True)
         self.models = section(data, "models", required=True)
-        self.prefixes = {name[:-1] for name in self.models or () if name.endswith("*")}
-        self.lengths = {len(prefix) for prefix in self.prefixes}
+        self.names = Names(self.models or ())
         self.tiers = section(data, "tiers")
         self.aliases = section(data, "aliases")
         self.complexity = section(data, "complexity")
@@ -112,8 +113,8 @@ class References:
         elif end == RESERVED:
             self.findings.fault(path, f"cannot stand for '{RESERVED}': only for a tier, a model or an alias")
         else:
-            known = [*self.tiers, *self.models, *(name for name in self.aliases or () if name != alias)]
-            self._unknown(path, "tier, model or alias", end, known)
+            others = (name for name in self.aliases or () if name != alias)
+            self._unknown(path, "tier, model or alias", end, chain(self.tiers, self.models, others))
 
     def _check_keys(self) -> None:
         if self.limits is None or not isinstance(self.keys, list):
@@ -147,10 +148,7 @@ class References:
 
     def _is_model(self, name: str) -> bool:
         """Whether it is the name of one model, its own or under a wildcard."""
-        if "*" in name or self.models is None:
-            return False
-        covered = (name[:length] in self.prefixes for length in self.lengths if length < len(name))
-        return name in self.models or any(covered)
+        return "*" not in name and self.names.model_of(name) is not None
 
     def _declared(self, name: str) -> bool:
         return name in (self.tiers or ()) or name in (self.aliases or ())

@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.config import schema
 from gateway.config.findings import Findings
 from gateway.config.interpolation import not_set
-from gateway.config.rules import LeftOut, digest_of
+from gateway.config.rules import LeftOut
 from gateway.config.values import MAX_WORKERS
 from gateway.config.warn import warn
 from gateway.core.call import Caller, Endpoint
@@ -17,21 +17,24 @@ from gateway.core.route import Model, Price, Routes, Upstream
 from gateway.core.settings import Config, OnError, ServerSettings, StoreSettings
 
 
-def resolve(spec: schema.FileSpec, left_out: LeftOut, version: str, findings: Findings) -> Config:
+def resolve(
+    spec: schema.FileSpec, left_out: LeftOut, digests: Mapping[bytes, int], version: str, findings: Findings
+) -> Config:
+    """`digests` are those of the usable keys, with the key's index."""
     for path, names in left_out.items():
         findings.warn(path, f"is left out: {not_set(names)}", at_key=True)
     routes = _routes(spec, left_out)
     limits = {name: _limits(name, entry) for name, entry in spec.limits.items()}
     warn(spec, left_out, routes, limits, findings)
-    usable = (key for index, key in enumerate(spec.keys) if ("keys", index) not in left_out)
-    callers = dict(_caller(key, limits.get(key.limits or "")) for key in usable)
+    globs: dict[tuple[str, ...], tuple[str, ...]] = {}
+    callers = {digest: _caller(digest, spec.keys[index], limits, globs) for digest, index in digests.items()}
     return Config(
         version=version,
         server=_server(spec.server),
         routes=routes,
         callers=MappingProxyType(callers),
         store=_store(spec.store),
-        warnings=tuple(findings.warnings),
+        warnings=findings.warnings,
     )
 
 
@@ -149,14 +152,16 @@ def _rate(per_minute: int | None, burst: int | None) -> Rate | None:
     return Rate(per_minute, burst or per_minute) if per_minute else None
 
 
-def _caller(spec: schema.KeySpec, limits: Limits | None) -> tuple[bytes, Caller]:
-    digest = digest_of(spec.key, spec.sha256)
-    caller = Caller(
-        id=digest.hex()[:16],
+def _caller(
+    digest: bytes, spec: schema.KeySpec, limits: Mapping[str, Limits], globs: dict[tuple[str, ...], tuple[str, ...]]
+) -> Caller:
+    """`globs` are those of the callers before it: there are many callers, and few lists of models."""
+    models = tuple(spec.models)
+    return Caller(
+        id=digest[:8].hex(),
         name=spec.name,
-        models=tuple(spec.models),
-        limits=limits,
+        models=globs.setdefault(models, models),
+        limits=limits[spec.limits] if spec.limits is not None else None,
         expires=spec.expires,
         disabled=spec.disabled,
     )
-    return digest, caller

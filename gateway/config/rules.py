@@ -2,21 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from gateway.config.addresses import MEMORY
-from gateway.config.faults import Path, rendered
+from gateway.config.faults import Path
 from gateway.config.findings import Findings
 from gateway.config.interpolation import Unset, not_set
 from gateway.config.references import Section, section
 from gateway.config.values import HEX64, number, workers
 
 MIN_KEY = 20
+SHA256 = re.compile(HEX64, re.ASCII)
 RATES = {"request_burst": "requests_per_minute", "token_burst": "tokens_per_minute"}
 
 LeftOut = Mapping[Path, list[str]]
-T = TypeVar("T", bound=Hashable)
 
 
 def check_store(data: Section, findings: Findings) -> None:
@@ -68,51 +67,53 @@ def digest_of(key: str | None, sha256: str | None) -> bytes:
     return bytes.fromhex(sha256) if sha256 is not None else hashlib.sha256((key or "").encode()).digest()
 
 
-def check_keys(data: Section, left_out: LeftOut, findings: Findings) -> None:
+def check_keys(data: Section, left_out: LeftOut, findings: Findings) -> dict[bytes, int]:
+    """The keys that can be used, their digests first: their indices, in the order of the file."""
+    names: dict[str, int] = {}
+    digests: dict[bytes, int] = {}
     keys = data.get("keys")
     if not isinstance(keys, list):
-        return
-    names: dict[str, Path] = {}
-    digests: dict[bytes, Path] = {}
+        return digests
+    disabled, unset = 0, []
     for index, entry in enumerate(keys):
-        path = ("keys", index)
         if not isinstance(entry, dict):
             continue
         name = entry.get("name")
-        if isinstance(name, str) and not isinstance(name, Unset):
-            _check_once(names, name, (*path, "name"), "is the name of another key", findings)
-        if path not in left_out:
-            digest = _check_key(entry, path, findings)
-            field = "key" if "key" in entry else "sha256"
-            if digest is not None:
-                _check_once(digests, digest, (*path, field), "is the same key as that of another entry", findings)
-    unset = [left_out["keys", index] for index in range(len(keys)) if ("keys", index) in left_out]
-    disabled = [
-        entry
-        for index, entry in enumerate(keys)
-        if isinstance(entry, dict) and entry.get("disabled") is True and ("keys", index) not in left_out
-    ]
-    if keys and len(unset) + len(disabled) == len(keys):
+        if isinstance(name, str) and not isinstance(name, Unset) and (first := names.setdefault(name, index)) != index:
+            _twice(index, "name", (first, "name"), "is the name of another key", findings)
+        if ("keys", index) in left_out:
+            unset.append(left_out["keys", index])
+            continue
+        disabled += entry.get("disabled") is True
+        digest = _check_key(entry, index, findings)
+        if digest is not None and (first := digests.setdefault(digest, index)) != index:
+            place = first, _secret(keys[first])
+            _twice(index, _secret(entry), place, "is the same key as that of another entry", findings)
+    if keys and len(unset) + disabled == len(keys):
         _unusable("key", unset, findings)
+    return digests
 
 
-def _check_once(seen: dict[T, Path], value: T, path: Path, message: str, findings: Findings) -> None:
-    first = seen.setdefault(value, path)
-    if first != path:
-        findings.fault(path, f"{message}: {rendered(first[:2])}, on line {findings.line(first)}")
+def _secret(entry: Section) -> str:
+    return "key" if "key" in entry else "sha256"
 
 
-def _check_key(entry: Section, path: Path, findings: Findings) -> bytes | None:
+def _twice(index: int, field: str, first: tuple[int, str], message: str, findings: Findings) -> None:
+    line = findings.line(("keys", *first))
+    findings.fault(("keys", index, field), f"{message}: keys[{first[0]}], on line {line}")
+
+
+def _check_key(entry: Section, index: int, findings: Findings) -> bytes | None:
     """The digest, if it can be told."""
+    key, sha256 = entry.get("key"), entry.get("sha256")
     if ("key" in entry) == ("sha256" in entry):
         both = "has both key and sha256: give one of them" if "key" in entry else "needs either key or sha256"
-        findings.fault(path, both)
-    key, sha256 = entry.get("key"), entry.get("sha256")
+        findings.fault(("keys", index), both)
     if isinstance(key, str):
         if len(key) < MIN_KEY:
-            findings.fault((*path, "key"), f"must have at least {MIN_KEY} characters")
+            findings.fault(("keys", index, "key"), f"must have at least {MIN_KEY} characters")
         return digest_of(key, None)
-    if isinstance(sha256, str) and re.fullmatch(HEX64, sha256):
+    if isinstance(sha256, str) and SHA256.fullmatch(sha256):
         return digest_of(None, sha256)
     return None
 

@@ -1,5 +1,7 @@
 """Each field by itself, against the specs: what pydantic finds becomes faults in our own words."""
 
+from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +10,7 @@ from pydantic_core import ErrorDetails
 from gateway.config import schema
 from gateway.config.faults import Path, shown
 from gateway.config.findings import Findings
+from gateway.config.interpolation import Unset
 from gateway.config.spec import Spec
 
 MESSAGES = {
@@ -44,15 +47,40 @@ SPECS: dict[tuple[Any, ...], type[Spec]] = {
 }
 
 
-def check_structure(data: dict[str, object], findings: Findings) -> schema.FileSpec | None:
-    """The file as specs, or None if any field is faulty."""
+def check_structure(
+    data: dict[str, object], empty: Iterable[Path], left_out: Iterable[Path], findings: Findings
+) -> schema.FileSpec | None:
+    """The file as specs, or None if any field is faulty. `empty` is where None is, `left_out` where an `Unset` may be.
+
+    Both are rare, so that looking at every field once more, in Python, would cost the most of all checks.
+    """
+    for path in empty:
+        if path and path[-1] in fields_at(path[:-1]):
+            findings.fault(path, "has no value (leave the line out to get the default)")
     try:
-        return schema.FileSpec.model_validate(data)
+        return schema.FileSpec.model_validate(_with_defaults(data, left_out))
     except ValidationError as error:
         details = error.errors(include_url=False)
     for detail in details:
         _report(detail, data, findings)
     return None
+
+
+def _with_defaults(data: dict[str, object], left_out: Iterable[Path]) -> dict[str, object]:
+    """The same, but optional fields with an unset variable are not there."""
+    copies: dict[str, Any] = {}
+    for path in left_out:
+        section, part = str(path[0]), path[1]
+        fields = SPECS[section, "*"].model_fields
+        if section not in copies:
+            copies[section] = copy(data[section])
+        entries = copies[section]
+        entries[part] = {
+            name: value
+            for name, value in entries[part].items()
+            if not isinstance(value, Unset) or name not in fields or fields[name].is_required()
+        }
+    return data | copies
 
 
 def _report(detail: ErrorDetails, data: dict[str, object], findings: Findings) -> None:
@@ -93,9 +121,10 @@ def _unknown_field(name: str, known: list[str], findings: Findings) -> str:
 
 
 def fields_at(path: tuple[Any, ...]) -> list[str]:
-    """The fields that the mapping at `path` may have."""
+    """The fields that the mapping at `path` may have; none where any name may be."""
     shape = tuple("*" if depth == 1 else part for depth, part in enumerate(path))
-    return list(SPECS.get(shape, schema.FileSpec).model_fields)
+    spec = SPECS.get(shape) if shape else schema.FileSpec
+    return list(spec.model_fields) if spec else []
 
 
 def _existing(path: Path, data: object) -> Path:

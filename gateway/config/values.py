@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, store_url, text_of
-from gateway.config.document import scalar
 from gateway.config.interpolation import Interpolated
+from gateway.config.scalars import scalar
 from gateway.core.settings import Network as Net
 
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h)$"

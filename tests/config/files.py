@@ -21,3 +21,18 @@ def faults_of(text: str | bytes, environ: dict[str, str] | None = None) -> list[
     except ConfigError as error:
         return [str(fault) for fault in error.faults]
     return []
+
+
+def many_models(count: int, more: str = "") -> str:
+    """`m0` to `m<count - 1>`, the value of `models`."""
+    return "\n" + "".join(f"  m{i}: {{upstream: u{more}}}\n" for i in range(count))
+
+
+def key_of(number: int) -> str:
+    return f"sk-gw-{number:040}"
+
+
+def many_keys(count: int, more: str = "") -> str:
+    """The value of `keys`; a `#` in `more` is the key's number."""
+    entries = (f"  - {{name: k{i}, key: {key_of(i)}{more.replace('#', str(i))}}}\n" for i in range(count))
+    return "\n" + "".join(entries)

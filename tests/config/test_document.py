@@ -1,9 +1,11 @@
 import time
-from pathlib import Path
+from pathlib import Path as FilePath
 
 import pytest
 
-from gateway.config.document import MAX_BYTES, compose, scalar
+from gateway.config.document import MAX_BYTES, compose
+from gateway.config.faults import Path
+from gateway.config.scalars import scalar
 from tests.config.files import faults_of, written
 
 
@@ -40,7 +42,7 @@ def bomb() -> str:
         pytest.param(
             "a: x\x00y", "f:1:5: is not valid YAML: control characters are not allowed", id="control character"
         ),
-        pytest.param(b"#" * (MAX_BYTES + 1), "f: is larger than 1048576 bytes", id="more than 1 MiB"),
+        pytest.param(b"#" * (MAX_BYTES + 1), "f: is larger than 33554432 bytes", id="more than 32 MiB"),
     ],
 )
 def test_a_file_that_cannot_be_read_has_one_fault(text: str | bytes, fault: str) -> None:
@@ -91,7 +93,7 @@ def test_what_yaml_allows_and_this_file_does_not_is_a_fault_among_others(more: s
     assert fault in faults_of(written(more=more))
 
 
-def test_a_python_tag_runs_nothing(tmp_path: Path) -> None:
+def test_a_python_tag_runs_nothing(tmp_path: FilePath) -> None:
     assert faults_of(written(more=f"tiers: !!python/object/apply:os.mkdir [{tmp_path}/made]"))
     assert not (tmp_path / "made").exists()
 
@@ -141,9 +143,22 @@ def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
     assert type(scalar(text)) is type(value)
 
 
-def test_nodes_know_their_places() -> None:
-    root = compose(b"a:\n  - x\n  - y: 1\n", "f").root
-    assert isinstance(root.value, dict)
-    assert root.keys == {"a": (1, 1)}
-    second = root.value["a"].value[1]  # type: ignore[index]
-    assert (second.line, second.column, root.size, root.height) == (3, 5, 5, 3)  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        pytest.param((), (1, 1), (2, 1), id="root"),
+        pytest.param(("a",), (2, 1), (2, 4), id="list with an anchor"),
+        pytest.param(("a", 1), (4, 5), (4, 5), id="item"),
+        pytest.param(("a", 1, "y"), (4, 5), (4, 8), id="value"),
+        pytest.param(("é", "y"), (5, 8), (5, 11), id="after characters of two bytes"),
+        pytest.param(("b", 1, "y"), (4, 5), (4, 8), id="value that an alias repeats"),
+        pytest.param(("a", 1, "z"), (4, 5), (4, 5), id="missing"),
+        pytest.param(("a", 2), (2, 1), (2, 1), id="after the last item"),
+        pytest.param(("end",), (8, 1), (8, 6), id="after other line ends"),
+    ],
+)
+def test_places_are_those_of_the_text(path: Path, key: tuple[int, int], value: tuple[int, int]) -> None:
+    text = "# first\na: &a\n  - x\n  - y: 1\né: {z, y: 2}\r\nb: *a\r# c\x85end: 1"
+    document = compose(text.encode(), "f")
+    assert document.places.find(document.data, path, at_key=True) == key
+    assert document.places.find(document.data, path, at_key=False) == value

@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_opened_is_a_fault(tmp_path: Path, name: str, reas
 
 
 def test_an_endless_file_is_not_read_to_its_end() -> None:
-    with pytest.raises(ConfigError, match=r"^/dev/zero: is larger than 1048576 bytes$"):
+    with pytest.raises(ConfigError, match=r"^/dev/zero: is larger than 33554432 bytes$"):
         load(Path("/dev/zero"), {})
 
 

@@ -125,4 +125,4 @@ def test_a_long_chain_of_aliases_is_no_trouble() -> None:
 
 def test_many_dangling_references_are_reported_without_comparing_all_names() -> None:
     models = "".join(f"  m{i}: {{upstream: u, fallbacks: [q{i}]}}\n" for i in range(2000))
-    assert len(faults_of(written(models="\n" + models))) == 2000
+    assert faults_of(written(models="\n" + models))[-1] == "f: has 1900 more faults"
