@@ -12,7 +12,7 @@ NODE_MODULES := $(if $(shell command -v npm),$(if $(wildcard $(NODE)/package-loc
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock test-realllm
+.PHONY: help run test check bench lock test-realllm
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -36,10 +36,14 @@ check: $(VENV)/dev.stamp ## lint, format, types, import contracts, architecture
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
 
+bench: $(VENV)/bench.stamp ## what the gateway costs beside nginx and a bare proxy, into bench/results; ARGS=--quick
+	$(BIN)/python -m bench $(ARGS)
+
 lock: $(VENV)/python.stamp ## write the lock files anew; ARGS=--upgrade takes the newest versions
 	$(PIP) install uv==$(UV_VERSION)
 	$(COMPILE) --group build --output-file requirements.lock
 	$(COMPILE) --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --group bench --constraints requirements.lock --output-file requirements-bench.lock
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(ARGS)
@@ -58,6 +62,10 @@ $(VENV)/runtime.stamp: requirements.lock pyproject.toml $(VENV)/python.stamp
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/bench.stamp: requirements-bench.lock $(VENV)/runtime.stamp
+	$(PIP) install --require-hashes --requirement requirements-bench.lock
 	@touch $@
 
 $(NODE)/node_modules/.stamp: $(NODE)/package.json $(NODE)/package-lock.json

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from tests.deploy.conftest import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
 
 
 def pins(name: str) -> dict[str, str]:
@@ -31,7 +31,11 @@ def test_every_line_is_a_pin_or_a_hash(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "groups"),
-    [pytest.param(LOCKS[0], ["build"], id="runtime"), pytest.param(LOCKS[1], ["build", "dev"], id="dev")],
+    [
+        pytest.param(LOCKS[0], ["build"], id="runtime"),
+        pytest.param(LOCKS[1], ["build", "dev"], id="dev"),
+        pytest.param(LOCKS[2], ["bench"], id="bench"),
+    ],
 )
 def test_the_lock_satisfies_what_the_project_requires(name: str, groups: list[str]) -> None:
     pinned = pins(name)
@@ -40,9 +44,10 @@ def test_the_lock_satisfies_what_the_project_requires(name: str, groups: list[st
         assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, f"make lock: {requirement}"
 
 
-def test_both_locks_pin_the_same_versions() -> None:
-    runtime, dev = (pins(name) for name in LOCKS)
+def test_all_locks_pin_the_same_versions() -> None:
+    runtime, dev, bench = (pins(name) for name in LOCKS)
     assert runtime.items() <= dev.items()
+    assert {(name, version) for name, version in runtime.items() if name in bench} <= bench.items()
 
 
 def test_the_build_group_is_what_the_build_system_requires() -> None:
