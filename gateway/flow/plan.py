@@ -1,9 +1,9 @@
 """model, tier or auto + caller + health -> Plan. Decides, and does nothing: `gateway explain` asks the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from random import Random
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from gateway.core.call import Ask, Call, Caller, Endpoint
 from gateway.core.errors import InvalidValue, ModelNotAllowed, ModelNotFound, NoAvailableUpstream
@@ -14,7 +14,23 @@ from gateway.wire.headers import MIN_COOLDOWN, is_name, retry_headers
 AUTO = "auto"
 COMPLEXITIES = ("simple", "medium", "complex")
 DEFAULT_COMPLEXITY = "medium"
+MAX_CHOICES = 10_000
 ILL = (Exclusion.COOLDOWN, Exclusion.BREAKER_OPEN)
+
+
+Candidate = tuple[Target, Exclusion | None]
+
+
+class Choice(NamedTuple):
+    """What the configuration says of a model, an endpoint and a key: the groups, and why some cannot serve.
+
+    `plan` is what comes of it while all targets are well, if no dice are thrown.
+    """
+
+    tier: str | None
+    complexity: str | None
+    groups: tuple[tuple[Candidate, ...], ...]
+    plan: Plan | None = None
 
 
 class Planner:
@@ -24,6 +40,7 @@ class Planner:
         self._routes = routes
         self._health = health
         self._random = random
+        self._choices: dict[tuple[str, str, Endpoint, tuple[str, ...]], Choice] = {}
 
     def plan(self, call: Call, ask: Ask, caller: Caller, now: float) -> Plan:
         """The targets to try, best first. Raises what `refuse_empty` does, and InvalidValue for an unknown hint."""
@@ -34,22 +51,39 @@ class Planner:
 
     def consider(self, endpoint: Endpoint, ask: Ask, caller: Caller, now: float) -> Plan:
         """The whole decision, also where it leaves no target. Raises ModelNotFound, InvalidValue."""
-        complexity = self._complexity(ask)
-        name, groups = self._resolve(ask.model, complexity)
-        preferred: Target | None = None
-        targets: list[Target] = []
-        excluded: list[tuple[Target, Exclusion]] = []
-        for target in self._preferred(self._ordered(groups), ask.provider):
-            reason = self._exclusion(target, endpoint, caller, now)
-            if reason is None or reason in ILL:
-                preferred = preferred or target
-            if reason is None:
-                targets.append(target)
-            else:
-                excluded.append((target, reason))
-        tier = name if name in self._routes.tiers else None
-        used = complexity if ask.model == AUTO else None
-        return Plan(tier, used, preferred, tuple(targets), tuple(excluded))
+        choice = self._choice(ask.model, self._complexity(ask), endpoint, caller)
+        if choice.plan is not None and ask.provider is None and self._health.all_well:
+            return choice.plan
+        return self._decide(choice, ask.provider, now)
+
+    def _choice(self, model: str, complexity: str, endpoint: Endpoint, caller: Caller) -> Choice:
+        """Looked up, as most calls ask for what others did; names under a wildcard are the callers' to think up."""
+        key = model, complexity, endpoint, caller.models
+        choice = self._choices.get(key)
+        if choice is None:
+            if len(self._choices) >= MAX_CHOICES:
+                self._choices.clear()
+            choice = self._choices[key] = self._choose(model, complexity, endpoint, caller)
+        return choice
+
+    def _choose(self, model: str, complexity: str, endpoint: Endpoint, caller: Caller) -> Choice:
+        name, names = self._resolve(model, complexity)
+        found = [[target for one in group if (target := self._routes.target(one)) is not None] for group in names]
+        groups = tuple(tuple((target, _unfit(target, endpoint, caller)) for target in group) for group in found)
+        choice = Choice(name if name in self._routes.tiers else None, complexity if model == AUTO else None, groups)
+        if any(len(group) > 1 for group in groups):
+            return choice
+        return choice._replace(plan=_plan(choice, [pair for group in groups for pair in group]))
+
+    def _decide(self, choice: Choice, provider: str | None, now: float) -> Plan:
+        health = self._health
+        return _plan(
+            choice,
+            [
+                (target, reason or health.exclusion(target, now))
+                for target, reason in self._preferred(self._ordered(choice.groups), provider)
+            ],
+        )
 
     def refuse_empty(self, plan: Plan, now: float) -> NoReturn:
         """Raises ModelNotFound, ModelNotAllowed or NoAvailableUpstream: the exclusion that came nearest to serving."""
@@ -80,29 +114,43 @@ class Planner:
             raise ModelNotFound(param="model")
         return name, ((name,), *((fallback,) for fallback in target.model.fallbacks))
 
-    def _ordered(self, groups: Iterable[tuple[str, ...]]) -> Iterator[Target]:
+    def _ordered(self, groups: Iterable[Sequence[Candidate]]) -> Iterator[Candidate]:
         """Group after group; equals in random order, each as likely to come first as it weighs."""
         for group in groups:
-            targets = [target for name in group if (target := self._routes.target(name)) is not None]
-            if len(targets) > 1:
-                targets.sort(key=lambda target: self._random.expovariate(target.model.weight))
-            yield from targets
+            if len(group) > 1:
+                yield from sorted(group, key=lambda candidate: self._random.expovariate(candidate[0].model.weight))
+            else:
+                yield from group
 
-    def _preferred(self, targets: Iterable[Target], provider: str | None) -> list[Target]:
+    def _preferred(self, candidates: Iterable[Candidate], provider: str | None) -> list[Candidate]:
         if provider is None:
-            return list(targets)
+            return list(candidates)
         if provider not in self._routes.upstreams:
             raise InvalidValue("`provider` is not the name of an upstream.", param="provider")
-        return sorted(targets, key=lambda target: target.upstream.name != provider)
+        return sorted(candidates, key=lambda candidate: candidate[0].upstream.name != provider)
 
-    def _exclusion(self, target: Target, endpoint: Endpoint, caller: Caller, now: float) -> Exclusion | None:
-        if target.model.kind is not endpoint:
-            return Exclusion.KIND
-        if not is_allowed(target, caller):
-            return Exclusion.NOT_ALLOWED
-        if target.upstream.left_out is not None:
-            return Exclusion.LEFT_OUT
-        return self._health.exclusion(target, now)
+
+def _plan(choice: Choice, candidates: Iterable[Candidate]) -> Plan:
+    preferred: Target | None = None
+    targets: list[Target] = []
+    excluded: list[tuple[Target, Exclusion]] = []
+    for target, reason in candidates:
+        if reason is None or reason in ILL:
+            preferred = preferred or target
+        if reason is None:
+            targets.append(target)
+        else:
+            excluded.append((target, reason))
+    return Plan(choice.tier, choice.complexity, preferred, tuple(targets), tuple(excluded))
+
+
+def _unfit(target: Target, endpoint: Endpoint, caller: Caller) -> Exclusion | None:
+    """Why the configuration rules a target out."""
+    if target.model.kind is not endpoint:
+        return Exclusion.KIND
+    if not is_allowed(target, caller):
+        return Exclusion.NOT_ALLOWED
+    return None if target.upstream.left_out is None else Exclusion.LEFT_OUT
 
 
 def is_allowed(target: Target, caller: Caller) -> bool:

@@ -76,6 +76,11 @@ class Health:
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], _Entry] = {}
 
+    @property
+    def all_well(self) -> bool:
+        """Whether no target has failed since it last served."""
+        return not self._entries
+
     def _find(self, target: Target) -> _Entry | None:
         return self._entries.get((target.name, target.upstream.name)) if self._entries else None
 
