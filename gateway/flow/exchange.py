@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from gateway.core.call import Call
 from gateway.core.clock import Clock
-from gateway.core.outcome import Record
 from gateway.core.ports import Downstream, Upload
 from gateway.core.settings import Config
 from gateway.flow.account import Account
@@ -42,15 +41,12 @@ async def exchange(call: Call, upload: Upload, downstream: Downstream, house: Ho
     with house.live.call(task) as live_call, house.account.open(call) as record:
         record.caller = identify(call.keys, house.keyring)
         authorize(record.caller, time.time())
-        record.ask = ask = read_ask(await _receive(upload, record, house.clock), call, house.config.routes.upstreams)
+        began = house.clock()
+        try:
+            body = await upload.read()
+        finally:
+            record.waited = house.clock() - began
+        record.ask = ask = read_ask(body, call, house.config.routes.upstreams)
         record.plan = house.planner.plan(call, ask, record.caller, house.clock())
         with await house.admission.admit(record, downstream), await house.fallback.run(record) as served:
             await house.piping.run(served.answer, downstream, record, live_call)
-
-
-async def _receive(upload: Upload, record: Record, clock: Clock) -> bytes:
-    began = clock()
-    try:
-        return await upload.read()
-    finally:
-        record.waited += clock() - began

@@ -53,7 +53,8 @@ class Piping:
         body = answer.take()
         record.usage = answer.usage or _estimate(record, estimate_tokens(body))
         downstream.answer(200, (*answer.headers, *headers), body)
-        await downstream.drained()
+        if downstream.taken is not None:
+            await downstream.drained()
         record.end(Outcome.OK, 200)
 
 

@@ -63,7 +63,8 @@ class RecordLog:
         self._encode = msgspec.json.Encoder().encode
 
     def read(self, record: Record) -> None:
-        call, usage, target = record.call, record.usage, record.target
+        call, ask, caller, plan = record.call, record.ask, record.caller, record.plan
+        target, usage, first_byte = record.target, record.usage, record.first_byte
         line = _Line(
             timestamp=self._timestamp(time.time() - time.monotonic() + record.ended),
             level=_LEVELS.get(record.outcome or Outcome.INTERNAL, "info"),
@@ -77,27 +78,24 @@ class RecordLog:
             total_ms=_ms(record.ended - call.started),
             retry_count=call.retry_count,
             config_version=record.config_version,
+            key=caller.name if caller else None,
+            model_asked=ask.model if ask and is_name(ask.model) else None,
+            stream=ask.stream if ask else None,
+            tier=plan.tier if plan else None,
+            model=target.name if target else None,
+            upstream=target.upstream.name if target else None,
             outcome=record.outcome,
             code=record.code,
             limit=record.limit,
+            first_byte_ms=_ms(first_byte - call.started) if first_byte is not None else None,
+            prompt_tokens=usage.prompt if usage else None,
+            completion_tokens=usage.completion if usage else None,
+            cached_tokens=usage.cached if usage else None,
+            usage_source=usage.source if usage else None,
+            cost_usd=usage.cost_usd(target.model.price) if usage and target else None,
             notes=record.notes or None,
             pid=self._pid,
         )
-        if record.caller is not None:
-            line.key = record.caller.name
-        if (ask := record.ask) is not None:
-            line.stream = ask.stream
-            line.model_asked = ask.model if is_name(ask.model) else None
-        if record.plan is not None:
-            line.tier = record.plan.tier
-        if record.first_byte is not None:
-            line.first_byte_ms = _ms(record.first_byte - call.started)
-        if target is not None:
-            line.model, line.upstream = target.name, target.upstream.name
-        if usage is not None:
-            line.prompt_tokens, line.completion_tokens = usage.prompt, usage.completion
-            line.cached_tokens, line.usage_source = usage.cached, usage.source
-            line.cost_usd = usage.cost_usd(target.model.price) if target is not None else None
         self._put(self._encode(line))
 
     def flush(self) -> None:

@@ -12,7 +12,7 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.faults import CONNECT_FAULTS, connect_fault
 
 IDLE_TIMEOUT = 30.0
-MAX_IDLE = 256
+MAX_IDLE = 1024
 
 
 class Pool:

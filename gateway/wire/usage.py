@@ -7,7 +7,7 @@ import msgspec
 from gateway.core.outcome import Usage
 
 MAX_TOKENS = 10_000_000
-BYTES_PER_TOKEN = 3.5
+TWICE_BYTES_PER_TOKEN = 7
 DATA_URL_TOKENS = 1000
 
 NOTHING = msgspec.Raw()
@@ -52,4 +52,4 @@ def estimate_tokens(text: bytes) -> int:
     urls = 0
     if b'"data:' in text:
         text, urls = _DATA_URL.subn(b"", text)
-    return -int(-len(text) // BYTES_PER_TOKEN) + urls * DATA_URL_TOKENS
+    return -(-2 * len(text) // TWICE_BYTES_PER_TOKEN) + urls * DATA_URL_TOKENS
