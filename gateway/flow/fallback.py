@@ -24,6 +24,8 @@ _FINAL = (AuthFault, ModelMissingFault, ContextFault)
 class Served:
     """An answer in hand, and its target's stake in it; leaving the block settles both without waiting."""
 
+    __slots__ = ("_clock", "_record", "_trial", "answer")
+
     def __init__(self, answer: Answer, trial: Trial, record: Record, clock: Clock) -> None:
         self.answer = answer
         self._trial = trial

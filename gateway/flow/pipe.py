@@ -41,21 +41,18 @@ class Piping:
         record.status = 200
         headers = _decision(record, answer)
         if answer.scanner is None and answer.complete:
-            await self._send_whole(answer, downstream, record, headers)
+            body = answer.take()
+            record.usage = answer.usage or _estimate(record, estimate_tokens(body))
+            downstream.answer(200, (*answer.headers, *headers), body)
+            if downstream.taken is not None:
+                await downstream.drained()
+            record.end(Outcome.OK, 200)
             return
         if record.ask is not None:
             record.ask.fields.clear()
         pipe = Pipe(answer, downstream, record, self._settings, self._timers)
         with self._live.stream(call, pipe, answer.target.model.name):
             await pipe.run(headers)
-
-    async def _send_whole(self, answer: Answer, downstream: Downstream, record: Record, headers: Headers) -> None:
-        body = answer.take()
-        record.usage = answer.usage or _estimate(record, estimate_tokens(body))
-        downstream.answer(200, (*answer.headers, *headers), body)
-        if downstream.taken is not None:
-            await downstream.drained()
-        record.end(Outcome.OK, 200)
 
 
 class Pipe:

@@ -109,4 +109,5 @@ class RecordLog:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)
+    """To a hundredth; `round` takes three times as long."""
+    return int(seconds * 100_000 + 0.5) / 100

@@ -52,14 +52,17 @@ def read_ask(body: bytes, call: Call, providers: Container[str]) -> Ask:
         raise MissingParameter("`model` is missing.", param="model")
     if not model.strip() or len(model) > MAX_MODEL_NAME:
         raise InvalidValue("`model` is empty or too long.", param="model")
-    stream = bool(_read(fields, "stream", _FLAG))
+    stream = "stream" in fields and bool(_read(fields, "stream", _FLAG))
     if stream and call.endpoint is Endpoint.EMBEDDINGS:
         raise InvalidValue("Embeddings are not streamed.", param="stream")
-    options = _read(fields, "stream_options", _OPTIONS)
+    options = _read(fields, "stream_options", _OPTIONS) if "stream_options" in fields else None
     prompt = _read_prompt(fields, PROMPT_FIELD[call.endpoint])
-    complexity = _read(fields, "complexity", _TEXT)
-    fields.pop("complexity", None)
-    provider = _read_provider(fields, providers)
+    complexity = provider = None
+    if "complexity" in fields:
+        complexity = _read(fields, "complexity", _TEXT)
+        del fields["complexity"]
+    if "provider" in fields:
+        provider = _read_provider(fields, providers)
     return Ask(
         model=model,
         fields=fields,

