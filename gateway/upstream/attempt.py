@@ -3,8 +3,9 @@
 import asyncio
 import re
 import time
+from typing import Self
 
-from gateway.core.clock import Timers
+from gateway.core.call import Ask
 from gateway.core.fault import EmptyFault, Fault, ProtocolFault, RateLimitFault, ResetFault, TimeoutFault
 from gateway.core.outcome import Usage
 from gateway.core.ports import Receiver, Scanner
@@ -19,10 +20,10 @@ MAX_PLAIN = 16 * 1024 * 1024
 MAX_FAILURE = 64 * 1024
 FAILURE_TIME = 2.0
 
-_JSON = "application/json"
-_JSON_HEADER = ("content-type", _JSON)
-_EVENTS = "text/event-stream"
-_ENCODING = re.compile(r"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
+_JSON = b"application/json"
+_JSON_HEADERS = (("content-type", "application/json"),)
+_EVENTS = b"text/event-stream"
+_ENCODING = re.compile(rb"[A-Za-z0-9-]{1,32}( ?, ?[A-Za-z0-9-]{1,32}){0,3}")
 
 
 class Attempt:
@@ -51,17 +52,17 @@ class Attempt:
         "usage",
     )
 
-    def __init__(self, target: Target, dialect: Dialect, scanner: Scanner | None, timers: Timers) -> None:
+    def __init__(self, target: Target, dialect: Dialect, ask: Ask, connection: Connection) -> None:
         self.target = target
         self.headers: tuple[tuple[str, str], ...] = ()
         self.upstream_request_id: str | None = None
-        self.scanner = scanner
+        self.scanner: Scanner | None = dialect.scanner(ask) if ask.stream else None
         self.complete = False
         self.usage: Usage | None = None
-        self._settled: asyncio.Future[Fault | None] = asyncio.get_running_loop().create_future()
+        self._settled: asyncio.Future[Fault | None] = connection.loop.create_future()
         self._dialect = dialect
-        self._timers = timers
-        self._connection: Connection | None = None
+        self._timers = connection.timers
+        self._connection: Connection | None = connection
         self._status = 0
         self._encoded = False
         self._retry_after: tuple[str | None, str | None] = (None, None)
@@ -69,11 +70,14 @@ class Attempt:
         self._size = 0
         self._lost = False
 
-    async def run(self, connection: Connection, request: bytes, due: float) -> None:
-        """Raises a Fault; TimeoutFault at `due`, monotonic seconds."""
-        self._connection = connection
-        connection.send(request, self)
-        timer = self._timers.at(due, self._late)
+    async def run(self, request: bytes, deadline: float) -> Self:
+        """Itself, with its first good byte in hand. Raises a Fault; TimeoutFault at `deadline`, monotonic seconds."""
+        timers, due = self._timers, deadline
+        if self.scanner is not None:
+            due = min(due, timers.now + self.target.model.first_byte_timeout)
+        assert self._connection is not None
+        self._connection.send(request, self)
+        timer = timers.at(due, self._late)
         try:
             if (fault := await self._settled) is not None:
                 raise fault
@@ -82,30 +86,38 @@ class Attempt:
             raise
         finally:
             timer.cancel()
+        return self
 
     # As a Listener
 
     def head(self, head: Head) -> None:
-        self._status = head.status
-        encoding = head.get(b"content-encoding") or "identity"
-        self._encoded = encoding != "identity" and encoding.lower() != "identity"
-        request_id = head.get(b"x-request-id") or head.get(b"request-id")
-        if request_id and is_upstream_id(request_id):
-            self.upstream_request_id = request_id
-        kind = (head.get(b"content-type") or "").partition(";")[0].strip().lower()
-        if head.status >= 400:
-            self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
+        self._status = status = head.status
+        headers = head.headers
+        encoding = headers.get(b"content-encoding") or b"identity"
+        self._encoded = encoding != b"identity" and encoding.lower() != b"identity"
+        request_id = headers.get(b"x-request-id") or headers.get(b"request-id")
+        if request_id is not None and is_upstream_id(text := request_id.decode("latin-1")):
+            self.upstream_request_id = text
+        if status >= 400:
+            self._failure_head(head)
+            return
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if status == 200 and kind == _JSON and (not self._encoded or _ENCODING.fullmatch(encoding)):
             self.scanner = None
-            if (fault := self._dialect.read_status(head.status)) is not None:
-                self.failed(self._told(fault))
-                self.release()
-            else:
-                self._timers.at(self._timers.now + FAILURE_TIME, self._judge)
-        elif head.status == 200 and kind == _JSON and (not self._encoded or _ENCODING.fullmatch(encoding)):
-            self.scanner = None
-            self.headers = (_JSON_HEADER, ("content-encoding", encoding)) if self._encoded else (_JSON_HEADER,)
-        elif head.status != 200 or self.scanner is None or self._encoded or kind not in (_EVENTS, ""):
+            self.headers = _JSON_HEADERS
+            if self._encoded:
+                self.headers += (("content-encoding", encoding.decode()),)
+        elif status != 200 or self.scanner is None or self._encoded or kind not in (_EVENTS, b""):
             self.failed(ProtocolFault())
+
+    def _failure_head(self, head: Head) -> None:
+        self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
+        self.scanner = None
+        if (fault := self._dialect.read_status(head.status)) is not None:
+            self.failed(self._told(fault))
+            self.release()
+        else:
+            self._timers.at(self._timers.now + FAILURE_TIME, self._judge)
 
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
         if self.scanner is not None:

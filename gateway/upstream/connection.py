@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.core.clock import Timer, Timers
-from gateway.core.fault import ConnectFault, Fault, ProtocolFault, ResetFault
+from gateway.core.fault import Fault, ProtocolFault, ResetFault
 from gateway.core.ports import Receiver
 from gateway.upstream.head import Head, HeadParser
 from gateway.wire.framing import Body, FramingError
@@ -39,17 +39,23 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_paused",
         "_receiver",
-        "_timers",
         "_transport",
         "answer_begun",
         "exchanges",
+        "loop",
+        "timers",
     )
 
     def __init__(
-        self, timers: Timers, on_idle: Callable[["Connection"], None], on_lost: Callable[["Connection"], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        timers: Timers,
+        on_idle: Callable[["Connection"], None],
+        on_lost: Callable[["Connection"], None],
     ) -> None:
         # per connection
-        self._timers = timers
+        self.loop = loop
+        self.timers = timers
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -78,14 +84,16 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def send(self, request: bytes, listener: Listener) -> None:
-        """Begin an exchange. Raises ConnectFault if the connection was lost meanwhile."""
-        if not self.usable or self._transport is None:
-            raise ConnectFault
+        """Begin an exchange. Raises ResetFault if the connection was lost meanwhile."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ResetFault
         self.exchanges += 1
         self._listener = self._receiver = listener
-        self._parser, self._body = HeadParser(), None
+        self._parser = HeadParser()
+        self._body = None
         self._over = self.answer_begun = False
-        self._transport.write(request)
+        transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         body, receiver = self._body, self._receiver
@@ -107,25 +115,26 @@ class Connection(asyncio.Protocol):
             self._complete(body)
 
     def _head_received(self, data: bytes) -> None:
-        if self._parser is None or self._listener is None:
+        parser, listener = self._parser, self._listener
+        if parser is None or listener is None:
             self.close()
             return
         self.answer_begun = True
         try:
-            head = self._parser.feed(data)
+            head = parser.feed(data)
         except ProtocolFault as fault:
             self._fail(fault)
             return
         if head is None:
             return
-        rest, self._parser = self._parser.rest, None
-        self._body = head.body
+        self._parser = None
+        self._body = body = head.body
         self._keep_alive = head.keep_alive
-        self._listener.head(head)
-        if rest:
-            self.data_received(rest)
-        elif head.body.complete:
-            self._complete(head.body)
+        listener.head(head)
+        if parser.rest:
+            self.data_received(parser.rest)
+        elif body.complete:
+            self._complete(body)
 
     def _complete(self, body: Body) -> None:
         if body.rest:
@@ -189,7 +198,7 @@ class Connection(asyncio.Protocol):
             self._settle()
         elif self._body is not None and self.usable and self._linger is None:
             self._lingered = 0
-            self._linger = self._timers.at(self._timers.now + LINGER, self.close)
+            self._linger = self.timers.at(self.timers.now + LINGER, self.close)
 
     def abandon(self) -> None:
         """Done with it in the middle: the upstream is to stop working for nobody."""
@@ -206,8 +215,7 @@ class Connection(asyncio.Protocol):
 
     def _settle(self) -> None:
         self._cancel_linger()
-        self._listener = None
-        self._body = None
+        self._listener = self._body = None
         if self._keep_alive and self.usable:
             self._on_idle(self)
         else:

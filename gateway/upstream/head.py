@@ -9,6 +9,8 @@ from gateway.wire.framing import Body, ChunkedBody, CloseBody, LengthBody
 MAX_BYTES = 64 * 1024
 MAX_COUNT = 128
 
+_END = b"\r\n\r\n"
+_VERSIONS = ("1.0", "1.1")
 _NO_BODY = frozenset({204, 304})
 _FRAMING = (b"transfer-encoding", b"content-length")
 
@@ -29,17 +31,18 @@ class Head(msgspec.Struct, frozen=True):
 class HeadParser:
     """Feed it what the socket read until it gives the head. Raises ProtocolFault."""
 
+    __slots__ = ("_count", "_fed", "_framed_twice", "_headers", "_parser", "_read", "_searched", "rest")
+
     def __init__(self) -> None:
-        self.rest = b""
-        self._read = bytearray()
-        self._fed = 0
+        self._read = b""
         self._start()
 
     def _start(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: dict[bytes, bytes] = {}
+        self._fed = self._searched = 0
         self._count = 0
         self._framed_twice = False
+        self._headers: dict[bytes, bytes] = {}
+        self._parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -51,43 +54,33 @@ class HeadParser:
 
     def feed(self, data: bytes) -> Head | None:
         """None while the head is not complete; afterwards `rest` is what came behind it."""
-        read: bytes | bytearray = data
-        if self._read:
-            self._read += data
-            read = self._read
+        read = self._read + data if self._read else data
         while True:
-            end = read.find(b"\r\n\r\n", max(0, self._fed - 3)) + 4
-            complete = end > 3
-            if not complete:
-                end = len(read)
+            at = read.find(_END, self._searched)
+            end = at + len(_END) if at >= 0 else len(read)
             if end > MAX_BYTES:
                 raise ProtocolFault
-            self._parse(read[self._fed : end])
-            if not complete:
-                if read is not self._read:
-                    self._read = bytearray(read)
-                self._fed = end
+            try:
+                self._parser.feed_data(read[self._fed : end])
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+                raise ProtocolFault from None
+            if self._count > MAX_COUNT:
+                raise ProtocolFault
+            if at < 0:
+                self._read, self._fed, self._searched = read, end, max(0, end - 3)
                 return None
-            self.rest = read = bytes(read[end:])
+            self.rest = read = read[end:]
             status = self._parser.get_status_code()
             if not 100 <= status < 200:
-                return self._finish(self._parser, status)
-            self._fed = 0
+                return self._finish(status)
             self._start()
 
-    def _parse(self, data: bytes | bytearray) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            raise ProtocolFault from None
-        if self._count > MAX_COUNT:
-            raise ProtocolFault
-
-    def _finish(self, parser: httptools.HttpResponseParser, status: int) -> Head:
+    def _finish(self, status: int) -> Head:
         """Lets go of the parser, which holds on to us: a cycle for every answer is much work for the collector."""
+        parser = self._parser
         del self._parser
         version = parser.get_http_version()
-        if status > 599 or status < 200 or version not in ("1.0", "1.1") or self._framed_twice:
+        if not 200 <= status <= 599 or version not in _VERSIONS or self._framed_twice:
             raise ProtocolFault
         return Head(status, self._headers, parser.should_keep_alive(), _body(status, version, self._headers))
 

@@ -37,13 +37,13 @@ class Pool:
 
         Raises a Fault, at the latest at `deadline`, monotonic seconds.
         """
-        connection = None if fresh else self._pop_idle()
+        connection = None if fresh else self.take_idle()
         if connection is None and not self._has_room():
             try:
                 async with asyncio.timeout(self._patience(deadline)):
                     while connection is None and not self._has_room():
                         await self._freed(fresh)
-                        connection = None if fresh else self._pop_idle()
+                        connection = None if fresh else self.take_idle()
             except TimeoutError:
                 raise BusyFault from None
         return await self.connect(deadline) if connection is None else connection
@@ -51,7 +51,8 @@ class Pool:
     def _patience(self, deadline: float) -> float:
         return min(self.upstream.connect_timeout, max(0.0, deadline - self._timers.now))
 
-    def _pop_idle(self) -> Connection | None:
+    def take_idle(self) -> Connection | None:
+        """The newest idle connection, without waiting for one."""
         while self._idle:
             connection, _ = self._idle.popitem()
             if connection.usable:
@@ -86,10 +87,11 @@ class Pool:
         """A new connection, whatever `max_connections` says. Raises a Fault."""
         upstream = self.upstream
         self._connecting += 1
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._patience(deadline)):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._timers, self._keep, self._lost),
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self._timers, self._keep, self._lost),
                     upstream.host,
                     upstream.port,
                     ssl=self._tls,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gateway.core.call import Ask, Call, Endpoint
 from gateway.core.clock import Timers
-from gateway.core.fault import ConnectFault, ResetFault
+from gateway.core.fault import ResetFault
 from gateway.core.route import Target, Upstream
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.pool import Pool
@@ -29,14 +29,7 @@ class Sender:
             self._tls = ssl.create_default_context()
         there: Mapping[str, Pool] = before.pools if before else {}
         self.pools: Mapping[str, Pool] = {upstream.name: self._pool(upstream, there) for upstream in usable}
-        self._heads = {
-            (upstream.name, endpoint): _head(upstream, DIALECTS[upstream.dialect], endpoint)
-            for upstream in usable
-            for endpoint in Endpoint
-        }
-        self._own_headers = {
-            upstream.name: frozenset(name.lower().encode() for name, _ in upstream.headers) for upstream in usable
-        }
+        self._origins = {name: _Origin(pool) for name, pool in self.pools.items()}
 
     def _pool(self, upstream: Upstream, there: Mapping[str, Pool]) -> Pool:
         pool = there.get(upstream.name)
@@ -44,39 +37,19 @@ class Sender:
 
     async def attempt(self, target: Target, call: Call, ask: Ask, deadline: float) -> Attempt:
         """A kept connection may be closed under the request: then it is sent once more, on a fresh one."""
-        request = self._request(target, call, ask)
-        attempt, reused = await self._send(target, ask, request, deadline, fresh=False)
-        if attempt is None and reused:
-            attempt, _ = await self._send(target, ask, request, deadline, fresh=True)
-        if attempt is None:
-            raise ResetFault
-        return attempt
-
-    async def _send(
-        self, target: Target, ask: Ask, request: bytes, deadline: float, *, fresh: bool
-    ) -> tuple[Attempt | None, bool]:
-        """None where the connection was lost before anything of an answer was seen, and whether it was a kept one."""
-        dialect = DIALECTS[target.upstream.dialect]
-        connection = await self.pools[target.upstream.name].take(deadline, fresh=fresh)
-        reused = connection.exchanges > 0
-        sent = self._timers.now
-        attempt = Attempt(target, dialect, dialect.scanner(ask) if ask.stream else None, self._timers)
-        due = sent + target.model.first_byte_timeout if ask.stream else deadline
+        origin = self._origins[target.upstream.name]
+        request = origin.request(target, call, ask)
+        connection = origin.pool.take_idle()
+        if connection is None:
+            connection = await origin.pool.take(deadline)
+        reused, sent = connection.exchanges > 0, self._timers.now
         try:
-            await attempt.run(connection, request, min(due, deadline))
-        except (ResetFault, ConnectFault):
-            if connection.answer_begun or self._timers.now - sent > REPLAY_WITHIN:
+            return await Attempt(target, origin.dialect, ask, connection).run(request, deadline)
+        except ResetFault:
+            if not reused or connection.answer_begun or self._timers.now - sent > REPLAY_WITHIN:
                 raise
-            return None, reused
-        return attempt, reused
-
-    def _request(self, target: Target, call: Call, ask: Ask) -> bytes:
-        upstream = target.upstream
-        body = DIALECTS[upstream.dialect].request(ask, target)
-        head = self._heads[upstream.name, call.endpoint]
-        own = self._own_headers[upstream.name]
-        passed = b"".join([b"%b: %b\r\n" % header for header in call.forward if header[0] not in own])
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (head, passed, len(body), body)
+        connection = await origin.pool.take(deadline, fresh=True)
+        return await Attempt(target, origin.dialect, ask, connection).run(request, deadline)
 
     def close(self, after: "Sender | None" = None) -> None:
         """Let go of idle connections, but of those in pools that the sender `after` this one shares.
@@ -88,11 +61,29 @@ class Sender:
                 pool.close()
 
 
-def _head(upstream: Upstream, dialect: Dialect, endpoint: Endpoint) -> bytes:
-    """All of a request's head that does not change from call to call."""
-    return request_head("POST", upstream, upstream.base_path + dialect.path(endpoint), dialect) + (
-        b"Content-Type: application/json\r\n"
-    )
+class _Origin:
+    """An upstream as requests are sent to it: all of a request that does not change from call to call."""
+
+    __slots__ = ("_heads", "_own_headers", "dialect", "pool")
+
+    def __init__(self, pool: Pool) -> None:
+        upstream = pool.upstream
+        self.pool = pool
+        self.dialect = dialect = DIALECTS[upstream.dialect]
+        self._own_headers = frozenset(name.lower().encode() for name, _ in upstream.headers)
+        self._heads = {
+            endpoint: request_head("POST", upstream, upstream.base_path + dialect.path(endpoint), dialect)
+            + b"Content-Type: application/json\r\n"
+            for endpoint in Endpoint
+        }
+
+    def request(self, target: Target, call: Call, ask: Ask) -> bytes:
+        body = self.dialect.request(ask, target)
+        head = self._heads[call.endpoint]
+        for header in call.forward:
+            if header[0] not in self._own_headers:
+                head += b"%b: %b\r\n" % header
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 def request_head(method: str, upstream: Upstream, path: str, dialect: Dialect) -> bytes:

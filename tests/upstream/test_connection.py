@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway.core.fault import ConnectFault, ProtocolFault, ResetFault
+from gateway.core.fault import ProtocolFault, ResetFault
 from gateway.upstream.connection import LINGER, MAX_LINGER_BYTES
 from tests.upstream.wire import CHUNKED, LENGTH_5, NO_LENGTH, a_line, until
 
@@ -210,7 +210,7 @@ class TestReuse:
             assert line.connection.usable
             await line.say(LENGTH_5 + b"EVIL!")
             await until(lambda: line.lost)
-            with pytest.raises(ConnectFault):
+            with pytest.raises(ResetFault):
                 await line.ask()
 
     async def test_so_does_its_end(self) -> None:

@@ -71,7 +71,7 @@ class Line:
         self.peer = peer
         self.kept: list[Connection] = []
         self.lost: list[Connection] = []
-        self.connection = Connection(wheel, self.kept.append, self.lost.append)
+        self.connection = Connection(asyncio.get_running_loop(), wheel, self.kept.append, self.lost.append)
 
     async def ask(self) -> Listening:
         """Begin an exchange; the request is read off the wire, or closing would be an RST."""
