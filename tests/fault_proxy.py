@@ -58,9 +58,9 @@ class FaultProxy(LoopbackServer):
         try:
             await self._pass_requests(reader, server_writer)
         finally:
+            server_writer.transport.abort()
             replies.cancel()
             await asyncio.wait([replies])
-            server_writer.transport.abort()
 
     async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

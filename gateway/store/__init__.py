@@ -5,6 +5,7 @@ redis    what is said to Redis, with scripts/
 command  the kinds of it, and what each makes of an answer
 batch    how it gets there: one trip at a time
 link     over what
+resp     in which words
 failures what may go wrong
 memory   the embedded default, and what `on_error: local` decides with
 """

@@ -6,18 +6,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from redis.asyncio.connection import Connection
-from redis.exceptions import NoScriptError, RedisError
-
 from gateway.core.ports import StoreMeter
-from gateway.store.command import Awaited, Command, Load
-from gateway.store.failures import RELINK, Failure, Kind, Unlinked, kind_of_loss, kind_of_reply
-from gateway.store.link import LOSSES, REPLIES, abort, connect, write
+from gateway.store.command import Awaited, Command, Load, Login, Setup
+from gateway.store.failures import RELINK, Failure, Kind, Unlinked, is_unknown_script, kind_of_reply
+from gateway.store.link import Address, Link
+from gateway.store.resp import ErrorReply, Reply
 
 TRIP = 256
 WAITING = 100_000
 # A loop that was held up looks at its sockets once more before it calls a reply late.
 GRACE = 0.02
+# So long what is patient waits: of calls one after another, each takes along the end of the one before.
+PATIENCE = 0.005
 
 # What a mixed trip is measured as: the first of these that is in it.
 RANK = {"admit": 0, "use": 1, "settle": 2, "renew": 3, "connect": 4}
@@ -32,7 +32,7 @@ class Greeting:
 
 
 class Batcher:
-    """Carries commands over `link`, first come, first sent.
+    """Carries commands to `address`, first come, first sent.
 
     A trip may take `timeout` seconds, and what is Awaited brings its own deadline.
 
@@ -41,18 +41,20 @@ class Batcher:
     """
 
     def __init__(
-        self, link: Connection, greeting: Greeting, meter: StoreMeter, lost: Callable[[Failure], None]
+        self, address: Address, greeting: Greeting, meter: StoreMeter, lost: Callable[[Failure], None]
     ) -> None:
         self.open = False
         self.timeout = 0.1
-        self._link = link
+        self._address = address
         self._greeting = greeting
         self._meter = meter
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._connected = False
-        self._reading: asyncio.Task[None] | None = None
+        self._link: Link | None = None
         self._waiting: deque[Command] = deque()
+        # Whether any of those can't wait for another, and when all go that can.
+        self._pressing = False
+        self._patience: asyncio.TimerHandle | None = None
         # Per trip; when it began in the loop's time, and by a clock that counts less than milliseconds:
         self._flying: deque[Command] = deque()
         self._returned: list[Command] = []
@@ -76,18 +78,27 @@ class Batcher:
         if len(self._waiting) >= WAITING:
             self._fail(self._waiting.popleft(), Failure(Kind.DROPPED))
         self._waiting.append(command)
+        if not command.patient:
+            self._press()
+        elif self._patience is None and self.open:
+            self._patience = self._loop.call_later(PATIENCE, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._waiting:
+            self._press()
+
+    def _press(self) -> None:
+        self._pressing = True
         if self.open and not self._flying:
             self._depart()
 
     async def connect(self) -> None:
         """Connect, and see that scripts can write there. Raises Unlinked, which is counted here."""
         self.drop(Failure(Kind.CONNECTION))
-        if self._reading is not None:
-            await asyncio.wait((self._reading,))
+        self._link = link = Link(self._arrive, self._end)
         try:
-            await connect(self._link)
-            self._connected = True
-            self._reading = self._loop.create_task(self._read(), name="store replies")
+            await link.connect(self._address)
             await self._greet()
         except Unlinked as error:
             self._meter.error("connect", error.kind.value)
@@ -97,27 +108,30 @@ class Batcher:
                 self.drop(Failure(Kind.CONNECTION))
 
     async def _greet(self) -> None:
-        probe = Awaited("connect", self._greeting.probe, 1, self._loop.time() + self.timeout)
-        self._send([*map(Load, self._greeting.scripts), probe])
+        address = self._address
+        probe = Awaited(self._loop.create_future(), self._greeting.probe, self._loop.time() + self.timeout)
+        login = [] if address.login is None else [Login(address.login)]
+        select = [] if address.select is None else [Setup(address.select)]
+        batch = [*login, *select, *map(Load, self._greeting.scripts), probe]
+        self._send(batch, [command.packed() for command in batch])
         reply = await probe.future
         if isinstance(reply, Failure):
             self.drop(reply)
             raise Unlinked(reply.kind)
-        if not self._connected:
+        if self._link is None:
             raise Unlinked(Kind.CONNECTION)
         self.open = True
         self._depart()
 
     def drop(self, failure: Failure) -> None:
         """End the connection. What is kept waits for the next one, in its order; all else fails."""
-        if not self._connected:
+        link, self._link = self._link, None
+        if link is None:
             return
         if self.open and failure is not self._refusal:
             self._meter.error(self._op if self._flying else "connect", failure.kind.value)
-        self.open = self._connected = False
-        abort(self._link)
-        if self._reading is not None and self._reading is not asyncio.current_task():
-            self._reading.cancel()
+        self.open = False
+        link.abort()
         flying, waiting = self._flying, [*self._returned, *self._waiting]
         self._forget_trip()
         for command in flying:
@@ -133,12 +147,12 @@ class Batcher:
             if not command.keep:
                 command.failed(Failure(failure.kind))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """What is still kept is lost, and counted. Nobody is told of the end of the connection."""
         self.open, self._lost = False, _ignore
         self.drop(Failure(Kind.CONNECTION))
-        if self._reading is not None:
-            await asyncio.wait((self._reading,))
+        if self._patience is not None:
+            self._patience.cancel()
         while self._waiting:
             self._fail(self._waiting.popleft(), Failure(Kind.DROPPED))
 
@@ -156,18 +170,23 @@ class Batcher:
     # -- trips
 
     def _depart(self) -> None:
+        waiting = self._waiting
         batch: list[Command] = []
-        while self._waiting and len(batch) < TRIP:
-            command = self._waiting.popleft()
-            if command.wanted:
+        packed: list[bytes] = []
+        while waiting and len(batch) < TRIP:
+            command = waiting.popleft()
+            if data := command.packed():
                 batch.append(command)
+                packed.append(data)
+        self._pressing = bool(waiting)
         if self._unknown_scripts and batch:
             self._unknown_scripts = False
-            batch[:0] = map(Load, self._greeting.scripts)
+            batch[:0] = loads = [*map(Load, self._greeting.scripts)]
+            packed[:0] = [load.packed() for load in loads]
         if batch:
-            self._send(batch)
+            self._send(batch, packed)
 
-    def _send(self, batch: Sequence[Command]) -> None:
+    def _send(self, batch: Sequence[Command], packed: Sequence[bytes]) -> None:
         self._flying.extend(batch)
         self._op = min([command.op for command in batch], key=RANK.__getitem__)
         self._began, self._sent = self._loop.time(), time.perf_counter()
@@ -177,49 +196,46 @@ class Batcher:
             self._watch = None
         if self._watch is None:
             self._watch = self._loop.call_at(due, self._check)
+        assert self._link is not None
         try:
-            write(self._link, b"".join([command.packed() for command in batch]))
-        except OSError as error:
-            self.drop(Failure(kind_of_loss(error)))
+            self._link.write(b"".join(packed))
+        except OSError:
+            self.drop(Failure(Kind.CONNECTION))
 
-    async def _read(self) -> None:
-        while self._connected:
-            try:
-                reply = await self._link.read_response(disconnect_on_error=False)
-            except REPLIES as error:
-                reply = error
-            except LOSSES as error:
-                self.drop(Failure(kind_of_loss(error)))
-                return
-            try:
-                self._arrive(self._flying[0], reply)
-            except (ValueError, IndexError):  # not what was asked, or nothing was
-                self.drop(Failure(Kind.PROTOCOL))
-
-    def _arrive(self, command: Command, reply: object) -> None:
-        """Raises ValueError, and the command is still in flight."""
-        if isinstance(reply, NoScriptError) and self.open:
-            self._unknown_scripts = True
-            self._returned.append(command)
-        elif isinstance(reply, RedisError):
-            self._refuse(command, Failure(kind_of_reply(reply)))
-        else:
-            command.answered(reply)
-        self._flying.popleft()
-        if not self._flying:
+    def _arrive(self, replies: Sequence[Reply]) -> None:
+        flying = self._flying
+        try:
+            for reply in replies:
+                if isinstance(reply, ErrorReply):
+                    self._read_error(flying[0], reply)
+                else:
+                    flying[0].answered(reply)
+                flying.popleft()
+        except (ValueError, IndexError):  # not what was asked, or nothing was
+            self.drop(Failure(Kind.PROTOCOL))
+            return
+        if replies and not flying:
             self._finish_trip()
 
-    def _refuse(self, command: Command, failure: Failure) -> None:
+    def _end(self, kind: Kind) -> None:
+        self.drop(Failure(kind))
+
+    def _read_error(self, command: Command, reply: ErrorReply) -> None:
+        if self.open and is_unknown_script(reply):
+            self._unknown_scripts = True
+            self._returned.append(command)
+            return
+        failure = Failure(kind_of_reply(reply, command.refused))
         if not command.vital:
             command.failed(failure)
             return
-        down = failure.kind in RELINK or isinstance(command, Load)
+        down = failure.kind in RELINK or isinstance(command, Setup)
         if down:
             self._refusal = failure
+        if self.open:
+            self._meter.error(command.op, failure.kind.value)
         if down and command.keep:
             self._returned.append(command)
-        elif self.open:
-            self._fail(command, failure)
         else:
             command.failed(failure)
 
@@ -232,9 +248,11 @@ class Batcher:
         if self._refusal is not None:
             self.drop(self._refusal)
             return
-        self._waiting.extendleft(reversed(self._returned))
-        self._returned.clear()
-        if self.open:
+        if self._returned:
+            self._waiting.extendleft(reversed(self._returned))
+            self._returned.clear()
+            self._pressing = True
+        if self._pressing and self.open:
             self._depart()
 
     def _check(self) -> None:

@@ -3,34 +3,38 @@
 import asyncio
 import math
 
-from gateway.store.failures import Failure
-from gateway.store.link import pack
+from gateway.store.failures import Failure, Kind
+from gateway.store.resp import Reply, pack
 
-Reply = tuple[int, ...] | Failure
+Numbers = tuple[int, ...]
 
 
 class Command:
     """What is sent in one trip. Exactly one of `answered` and `failed` is called, without anybody waiting in it.
 
     What is not `vital` may be refused without that saying anything of the server. What is kept is sent again after a
-    loss, of which `unanswered` and `passed_over` tell it.
+    loss, of which `unanswered` and `passed_over` tell it. What is `patient` waits a moment for others to go with.
+    `refused` is what an error means that has no code.
     """
 
     __slots__ = ()
     op = "connect"
     keep = False
     vital = True
+    patient = False
+    refused = Kind.SCRIPT
     deadline = math.inf
 
     @property
     def wanted(self) -> bool:
-        """Whether it is worth sending."""
-        return True
+        """Whether somebody waits for it, until its deadline."""
+        return False
 
     def packed(self) -> bytes:
+        """Nothing if it is not worth sending any more."""
         raise NotImplementedError
 
-    def answered(self, reply: object) -> None:
+    def answered(self, reply: Reply) -> None:
         """Raises ValueError if that can't be the answer."""
 
     def failed(self, failure: Failure) -> None:
@@ -43,32 +47,49 @@ class Command:
         """A connection was lost before it was sent."""
 
 
-class Load(Command):
-    """A script, for Redis to know it by its hash."""
+class Setup(Command):
+    """What a connection is good for nothing without."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_packed",)
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
 
     def packed(self) -> bytes:
-        return pack([b"SCRIPT", b"LOAD", self._text])
+        return self._packed
 
-    def answered(self, reply: object) -> None:
+    def answered(self, reply: Reply) -> None:
+        if reply != b"OK":
+            raise ValueError("not OK")
+
+
+class Login(Setup):
+    __slots__ = ()
+    refused = Kind.AUTH
+
+
+class Load(Setup):
+    """A script, for Redis to know it by its hash."""
+
+    __slots__ = ()
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(pack([b"SCRIPT", b"LOAD", text]))
+
+    def answered(self, reply: Reply) -> None:
         if not isinstance(reply, bytes) or len(reply) != 40:
             raise ValueError("not a hash")
 
 
 class Awaited(Command):
-    """Somebody waits for it until `deadline`, in the loop's time; numbers of the script, or why there are none."""
+    """Somebody waits in `future` until `deadline`, in the loop's time, for `count` numbers, or why there are none."""
 
-    __slots__ = ("_packed", "count", "deadline", "future", "op")
+    __slots__ = ("_packed", "deadline", "future")
+    count = 1
 
-    def __init__(self, op: str, packed: bytes, count: int, deadline: float) -> None:
-        self.op = op
-        self.count = count
+    def __init__(self, future: asyncio.Future[Numbers | Failure], packed: bytes, deadline: float) -> None:
+        self.future = future
         self.deadline = deadline
-        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._packed = packed
 
     @property
@@ -76,25 +97,26 @@ class Awaited(Command):
         return not self.future.done()
 
     def packed(self) -> bytes:
-        return self._packed
+        return b"" if self.future.done() else self._packed
 
-    def answered(self, reply: object) -> None:
-        self._resolve(numbers(reply, self.count))
+    def answered(self, reply: Reply) -> None:
+        found = numbers(reply, self.count)
+        if self.future.done():
+            self.abandoned(found)
+        else:
+            self.future.set_result(found)
 
     def failed(self, failure: Failure) -> None:
-        self._resolve(failure)
-
-    def _resolve(self, reply: Reply) -> None:
         if self.future.done():
-            self.abandoned(reply)
+            self.abandoned(failure)
         else:
-            self.future.set_result(reply)
+            self.future.set_result(failure)
 
-    def abandoned(self, reply: Reply) -> None:
+    def abandoned(self, reply: Numbers | Failure) -> None:
         """Nobody waits any more."""
 
 
-def numbers(reply: object, count: int) -> tuple[int, ...]:
+def numbers(reply: Reply, count: int) -> Numbers:
     """What our scripts answer: integers in one line. Raises ValueError."""
     if not isinstance(reply, bytes):
         raise ValueError("not a line")

@@ -3,8 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from redis.exceptions import AuthenticationError, AuthorizationError, InvalidResponse, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from gateway.store.resp import ErrorReply
 
 
 class Kind(enum.Enum):
@@ -47,19 +46,19 @@ class StoreRefused(OSError):
 
 # The first word of an error reply (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
 _CODES = {
-    "READONLY": Kind.READONLY,
-    "OOM": Kind.OOM,
-    "MISCONF": Kind.MISCONF,
-    "LOADING": Kind.LOADING,
-    "BUSY": Kind.BUSY,
-    "UNKILLABLE": Kind.BUSY,
-    "NOAUTH": Kind.AUTH,
-    "NOPERM": Kind.AUTH,
-    "WRONGPASS": Kind.AUTH,
-    "WRONGTYPE": Kind.WRONGTYPE,
-    "CLUSTERDOWN": Kind.OTHER,
-    "MASTERDOWN": Kind.OTHER,
-    "NOREPLICAS": Kind.OTHER,
+    b"READONLY": Kind.READONLY,
+    b"OOM": Kind.OOM,
+    b"MISCONF": Kind.MISCONF,
+    b"LOADING": Kind.LOADING,
+    b"BUSY": Kind.BUSY,
+    b"UNKILLABLE": Kind.BUSY,
+    b"NOAUTH": Kind.AUTH,
+    b"NOPERM": Kind.AUTH,
+    b"WRONGPASS": Kind.AUTH,
+    b"WRONGTYPE": Kind.WRONGTYPE,
+    b"CLUSTERDOWN": Kind.OTHER,
+    b"MASTERDOWN": Kind.OTHER,
+    b"NOREPLICAS": Kind.OTHER,
 }
 
 # Of one key or one script, not of the server: no policy is meant for these.
@@ -69,16 +68,17 @@ UNEXPECTED = frozenset({Kind.WRONGTYPE, Kind.SCRIPT})
 # Not OOM: calls still end and leases are still renewed while it lasts.
 RELINK = frozenset({Kind.READONLY, Kind.MISCONF, Kind.LOADING, Kind.BUSY, Kind.AUTH, Kind.OTHER})
 
-
-def kind_of_reply(error: RedisError) -> Kind:
-    """Of an error reply: the connection is still good."""
-    if isinstance(error, AuthenticationError | AuthorizationError):
-        return Kind.AUTH
-    return _CODES.get(error.status_code or str(error).partition(" ")[0], Kind.SCRIPT)
+# The one loss that is told in words.
+_NO_ROOM = b"ERR max number of clients reached"
 
 
-def kind_of_loss(error: Exception) -> Kind:
-    """Of whatever else ends a connection."""
-    if isinstance(error, TimeoutError | RedisTimeoutError):
-        return Kind.TIMEOUT
-    return Kind.PROTOCOL if isinstance(error, InvalidResponse | ValueError) else Kind.CONNECTION
+def is_unknown_script(error: ErrorReply) -> bool:
+    """It was not run, and has to be loaded."""
+    return error.text.startswith(b"NOSCRIPT")
+
+
+def kind_of_reply(error: ErrorReply, otherwise: Kind) -> Kind:
+    """`otherwise` if it has no code that says more."""
+    if error.text.startswith(_NO_ROOM):
+        return Kind.CONNECTION
+    return _CODES.get(error.text.partition(b" ")[0], otherwise)

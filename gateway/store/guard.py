@@ -17,9 +17,9 @@ from gateway.core.ports import StoreMeter
 from gateway.core.settings import OnError, StoreSettings
 from gateway.store import redis
 from gateway.store.batch import Batcher
-from gateway.store.command import Awaited, Reply
+from gateway.store.command import Awaited
 from gateway.store.failures import UNEXPECTED, Failure, Kind, StoreRefused, Unlinked
-from gateway.store.link import make_link
+from gateway.store.link import Address
 from gateway.store.memory import MemoryStore
 
 START_TIMEOUT = 2.0
@@ -49,7 +49,7 @@ class GuardedStore:
         self._settings = settings
         self._workers = workers
         self._meter = meter
-        self._batcher = Batcher(make_link(settings.url), redis.GREETING, meter, self._lost)
+        self._batcher = Batcher(Address.of(settings.url), redis.GREETING, meter, self._lost)
         self._batcher.timeout = settings.timeout
         self._loop = asyncio.get_running_loop()
         # As long as the process: an outage that comes and goes gives no new bursts.
@@ -57,8 +57,9 @@ class GuardedStore:
         # Admitted calls, by key and call id: over which connection, or ALONE. `links` counts those that were lost.
         self._running: dict[tuple[str, str], int] = {}
         self._links = 0
+        # While it is, calls go to Redis.
+        self._up = False
         self._down = asyncio.Event()
-        self._down.set()
         self._degraded = False
         self._fell_at = -math.inf
         self._logged = False
@@ -76,11 +77,6 @@ class GuardedStore:
         self._batcher.timeout = settings.timeout
 
     @property
-    def _up(self) -> bool:
-        """While it is, calls go to Redis."""
-        return not self._down.is_set()
-
-    @property
     def ready(self) -> bool:
         return self._up or self._settings.on_error is OnError.LOCAL
 
@@ -89,7 +85,20 @@ class GuardedStore:
     async def admit(self, demand: Demand) -> Verdict:
         if not self._up:
             return self._decide(demand, None)
-        reply = await self._ask_to_admit(demand)
+        ask = redis.Admit(
+            self._loop.create_future(),
+            redis.admit(demand, self._settings.lease_ttl),
+            self._loop.time() + self._settings.timeout,
+            lambda: self._release(demand),
+        )
+        self._batcher.put(ask)
+        try:
+            reply = await ask.future
+        except asyncio.CancelledError:
+            # Cancelled in the tick in which the answer came: it is in, and nobody will settle it.
+            if not ask.future.cancelled():
+                ask.abandoned(ask.future.result())
+            raise
         if isinstance(reply, Failure):
             return self._decide(demand, reply)
         if self._degraded:
@@ -98,21 +107,6 @@ class GuardedStore:
         if admitted:
             self._running[demand.key, demand.call_id] = self._links
         return Verdict(admitted, redis.read_use(reply), demand.limits)
-
-    async def _ask_to_admit(self, demand: Demand) -> Reply:
-        ask = redis.Admit(
-            redis.admit(demand, self._settings.lease_ttl),
-            self._loop.time() + self._settings.timeout,
-            lambda: self._release(demand),
-        )
-        self._batcher.put(ask)
-        try:
-            return await ask.future
-        except asyncio.CancelledError:
-            # Cancelled in the tick in which the answer came: it is in, and nobody will settle it.
-            if not ask.future.cancelled():
-                ask.abandoned(ask.future.result())
-            raise
 
     def _decide(self, demand: Demand, failure: Failure | None) -> Verdict:
         """Without the shared store. Raises LimiterUnavailable."""
@@ -150,7 +144,7 @@ class GuardedStore:
             raise LimiterUnavailable
         settings = self._settings
         packed = redis.use(key, limits, wall, settings.lease_ttl)
-        ask = Awaited("use", packed, 5, self._loop.time() + settings.timeout)
+        ask = redis.Ask(self._loop.create_future(), packed, self._loop.time() + settings.timeout)
         self._batcher.put(ask)
         reply = await ask.future
         if isinstance(reply, Failure):
@@ -169,7 +163,7 @@ class GuardedStore:
             self._fell(Kind.TIMEOUT)
         except Unlinked as error:
             if error.kind in _REFUSED:
-                await self._batcher.close()
+                self._batcher.close()
                 raise StoreRefused(_REFUSED[error.kind]) from None
             self._fell(error.kind)
         self._linking = self._loop.create_task(self._keep_linked(), name="store link")
@@ -190,13 +184,14 @@ class GuardedStore:
         Raises Unlinked.
         """
         await self._batcher.connect()
-        settled = Awaited("connect", redis.GREETING.probe, 1, math.inf)
+        settled = Awaited(self._loop.create_future(), redis.GREETING.probe, math.inf)
         self._batcher.put(settled)
         reply = await settled.future
         if isinstance(reply, Failure):
             raise Unlinked(reply.kind)
         if not self._batcher.open:
             raise Unlinked(Kind.CONNECTION)
+        self._up = True
         self._down.clear()
         self._recovered()
         self._renew()
@@ -216,7 +211,7 @@ class GuardedStore:
                 self._fell(error.kind)
 
     async def _warn_of_eviction(self) -> None:
-        inquiry = redis.Eviction(self._loop.time() + self._settings.timeout)
+        inquiry = redis.Eviction(self._loop.create_future(), self._loop.time() + self._settings.timeout)
         self._batcher.put(inquiry)
         if await inquiry.future == (1,):
             log.warning("store evicts", detail="maxmemory-policy is not noeviction: limits may be forgotten")
@@ -249,13 +244,14 @@ class GuardedStore:
             async with asyncio.timeout(timeout):
                 while self._batcher.open and not self._batcher.idle:  # noqa: ASYNC110 - off the path of calls
                     await asyncio.sleep(0.01)
-        self._down.set()
-        await self._batcher.close()
+        self._up = False
+        self._batcher.close()
 
     # -- what is measured and logged of it
 
     def _lost(self, failure: Failure) -> None:
         self._links += 1
+        self._up = False
         self._down.set()
         self._fell(failure.kind)
 

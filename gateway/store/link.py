@@ -1,80 +1,104 @@
-"""One connection to Redis, through redis-py: written to at once, read by one task, dropped without waiting."""
+"""One connection to Redis: written to at once, heard without a task, dropped without waiting."""
 
 import asyncio
-from typing import Any
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
-from redis.asyncio.connection import Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
-
-from gateway.store.failures import Unlinked, kind_of_loss, kind_of_reply
+from gateway.store.failures import Kind, Unlinked
+from gateway.store.resp import Replies, Reply, pack
 
 CONNECT_TIMEOUT = 1.0
-
-# Error replies; redis-py takes some of them for losses of the connection.
-REPLIES = (ResponseError, AuthenticationError, BusyLoadingError)
-# Whatever else connecting and reading may end with; RuntimeError is uvloop's word for a closed transport.
-LOSSES = (RedisError, OSError, ValueError, RuntimeError)
+PORT = 6379
 
 
-def make_link(url: str) -> Connection:
-    """Not connected yet. Nothing here retries or times out by itself. Raises ValueError.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`login` and `select` are packed commands, None if they are not needed."""
 
-    `rediss://` verifies the server's certificate and name, by the CAs that OpenSSL trusts: a private one is in the file
-    that the environment's SSL_CERT_FILE names.
-    """
-    given: dict[str, Any] = {**parse_url(url)}
-    kind = given.pop("connection_class", Connection)
-    ours: dict[str, Any] = {
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": None,
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        "driver_info": None,
-        "protocol": 2,
-        "decode_responses": False,
-    }
-    link = kind(**{**given, **ours})
-    assert isinstance(link, Connection)
-    return link
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    login: bytes | None = field(repr=False)
+    select: bytes | None
 
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        """Raises ValueError.
 
-async def connect(link: Connection) -> None:
-    """Raises Unlinked."""
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await link.connect()  # type: ignore[no-untyped-call]
-    except REPLIES as error:
-        abort(link)
-        raise Unlinked(kind_of_reply(error)) from None
-    except LOSSES as error:
-        abort(link)
-        raise Unlinked(kind_of_loss(error)) from None
-    except asyncio.CancelledError:
-        abort(link)
-        raise
+        `rediss://` verifies the server's certificate and name, by the CAs that OpenSSL trusts: a private one is in the
+        file that the environment's SSL_CERT_FILE names.
+        """
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("a store has a host")
+        words = [unquote(word).encode() for word in (parts.username, parts.password) if word]
+        database = parts.path.strip("/")
+        return cls(
+            parts.hostname,
+            parts.port or PORT,
+            ssl.create_default_context() if parts.scheme == "rediss" else None,
+            pack([b"AUTH", *words]) if words else None,
+            pack([b"SELECT", b"%d" % int(database)]) if database.strip("0") else None,
+        )
 
 
-def write(link: Connection, data: bytes) -> None:
-    """Without waiting: what may be under way is bounded by the one trip in flight. Raises OSError."""
-    writer = link._writer
-    if writer is None:
-        raise ConnectionResetError
-    try:
-        writer.write(data)
-    except RuntimeError as error:
-        raise ConnectionResetError from error
+class Link(asyncio.Protocol):
+    """`arrive` is given whole replies, `lost` is told once why there will be no more; neither after `abort`."""
 
+    def __init__(self, arrive: Callable[[Sequence[Reply]], None], lost: Callable[[Kind], None]) -> None:
+        self.open = True
+        self._arrive = arrive
+        self._lost = lost
+        self._replies = Replies()
+        self._transport: asyncio.Transport | None = None
 
-def abort(link: Connection) -> None:
-    """Nothing more is sent or read, not even what is buffered."""
-    writer, link._writer, link._reader = link._writer, None, None
-    link._parser.on_disconnect()  # type: ignore[no-untyped-call]
-    if writer is not None:
-        writer.transport.abort()
+    async def connect(self, address: Address) -> None:
+        """Raises Unlinked."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await loop.create_connection(lambda: self, address.host, address.port, ssl=address.tls)
+        except TimeoutError:
+            raise Unlinked(Kind.TIMEOUT) from None
+        except (OSError, UnicodeError):
+            raise Unlinked(Kind.CONNECTION) from None
+        if not self.open:
+            raise Unlinked(Kind.CONNECTION)
 
+    def write(self, data: bytes) -> None:
+        """Without waiting: what may be under way is bounded by the one trip in flight. Raises OSError."""
+        if self._transport is None:
+            raise ConnectionResetError
+        try:
+            self._transport.write(data)
+        except RuntimeError as error:  # uvloop's word for a closed transport
+            raise ConnectionResetError from error
 
-def pack(fields: list[bytes]) -> bytes:
-    """A command as Redis reads it. redis-py's own takes three times as long (7 µs of an admission's 20 fields)."""
-    return b"*%d\r\n%b" % (len(fields), b"".join([b"$%d\r\n%b\r\n" % (len(field), field) for field in fields]))
+    def abort(self) -> None:
+        """Nothing more is sent or heard, not even what is buffered."""
+        self.open = False
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is not one by inheritance
+        if not self.open:
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        replies = self._replies
+        if self.open:
+            self._arrive(replies.feed(data))
+        if replies.broken and self.open:
+            self._lost(Kind.PROTOCOL)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self.open:
+            self.open = False
+            self._lost(Kind.CONNECTION)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gateway.core.limits import OVERDRAFT, Budget, Demand, Limits, Rate, Use, Verdict
+from gateway.core.limits import OVERDRAFT, Demand, Limits, Rate, Use, Verdict
 from gateway.core.settings import StoreSettings
 
 
@@ -60,29 +60,29 @@ class MemoryStore:
         account = self._accounts.get(demand.key)
         if account is None:
             account = self._accounts[demand.key] = _Account()
-        now = self._now()
-        use = _use(account, limits, demand.wall, now)
-        if demand.call_id in account.running:
-            return Verdict(True, use, limits)
         requests, tokens, budget = limits.requests, limits.tokens, limits.budget
-        requests_debt = use.requests + (requests.cost(1) if requests else 0)
-        tokens_cost = tokens.cost(demand.tokens) if tokens else 0
-        if (
-            (requests and requests_debt > requests.capacity)
-            or (tokens and use.tokens + tokens_cost > tokens.capacity)
-            or (limits.streams is not None and use.streams >= limits.streams)
-            or (budget and use.micro_usd + demand.micro_usd > budget.micro_usd)
-        ):
-            return Verdict(False, use, limits)
-        if requests:
-            account.requests = now + requests_debt
-        if tokens:
-            account.tokens = now + use.tokens + tokens_cost
-        period = _period(budget, demand.wall)
-        account.running[demand.call_id] = _Held(tokens, tokens_cost, demand.micro_usd, period)
-        if period is not None:
-            account.spend(period, demand.micro_usd)
-        return Verdict(True, _taken(use, limits, requests_debt, tokens_cost, demand.micro_usd), limits)
+        now = int(self._clock() * 1_000_000)
+        period = None if budget is None else budget.period.label(demand.wall)
+        use = _use(account, limits, period, now)
+        admitted = demand.call_id in account.running
+        if not admitted:
+            tokens_cost = 0 if tokens is None else tokens.cost(demand.tokens)
+            after = Use(
+                0 if requests is None else use.requests + requests.cost(1),
+                use.tokens + tokens_cost,
+                0 if limits.streams is None else use.streams + 1,
+                0 if budget is None else use.micro_usd + demand.micro_usd,
+            )
+            if _is_within(after, limits):
+                admitted, use = True, after
+                account.running[demand.call_id] = _Held(tokens, tokens_cost, demand.micro_usd, period)
+                if period is not None:
+                    account.spend(period, demand.micro_usd)
+        if requests is not None:
+            account.requests = now + use.requests
+        if tokens is not None:
+            account.tokens = now + use.tokens
+        return Verdict(admitted, use, limits)
 
     def settle(self, demand: Demand, tokens: int, micro_usd: int) -> None:
         account = self._accounts.get(demand.key)
@@ -90,44 +90,35 @@ class MemoryStore:
         if account is None or held is None:
             return
         if held.rate is not None:
-            account.tokens = max(account.tokens, self._now()) + held.rate.cost(tokens) - held.cost
+            now = int(self._clock() * 1_000_000)
+            account.tokens = max(account.tokens, now) + held.rate.cost(tokens) - held.cost
         if held.period is not None:
             account.spend(held.period, micro_usd - held.micro_usd)
 
     async def use(self, key: str, limits: Limits, wall: float) -> Use:
-        return _use(self._accounts.get(key, _Account()), limits, wall, self._now())
-
-    def _now(self) -> int:
-        return int(self._clock() * 1_000_000)
+        period = None if limits.budget is None else limits.budget.period.label(wall)
+        return _use(self._accounts.get(key, _Account()), limits, period, int(self._clock() * 1_000_000))
 
 
-def _period(budget: Budget | None, wall: float) -> str | None:
-    return None if budget is None else budget.period.label(wall)
-
-
-def _debt(full: int, most: int, now: int) -> int:
-    """Microseconds until a bucket is full. Who was let off a slower rate does not go on paying for it."""
-    left = full - now
-    if left <= 0:
-        return 0
-    return min(most, left)
-
-
-def _taken(use: Use, limits: Limits, requests_debt: int, tokens_cost: int, micro_usd: int) -> Use:
-    """How it stands after the admission; what has no limit stays 0."""
+def _use(account: _Account, limits: Limits, period: str | None, now: int) -> Use:
+    """What has no limit is 0. Who was let off a slower rate does not go on paying for it."""
+    requests = tokens = 0
+    if limits.requests is not None and account.requests > now:
+        requests = min(limits.requests.capacity, account.requests - now)
+    if limits.tokens is not None and account.tokens > now:
+        tokens = min(OVERDRAFT * limits.tokens.capacity, account.tokens - now)
     return Use(
-        requests_debt,
-        use.tokens + tokens_cost,
-        use.streams + 1 if limits.streams is not None else 0,
-        use.micro_usd + micro_usd if limits.budget is not None else 0,
+        requests,
+        tokens,
+        0 if limits.streams is None else len(account.running),
+        0 if period is None else account.spent.get(period, 0),
     )
 
 
-def _use(account: _Account, limits: Limits, wall: float, now: int) -> Use:
-    period = _period(limits.budget, wall)
-    return Use(
-        requests=_debt(account.requests, limits.requests.capacity, now) if limits.requests else 0,
-        tokens=_debt(account.tokens, OVERDRAFT * limits.tokens.capacity, now) if limits.tokens else 0,
-        streams=len(account.running) if limits.streams is not None else 0,
-        micro_usd=account.spent.get(period, 0) if period is not None else 0,
+def _is_within(use: Use, limits: Limits) -> bool:
+    return (
+        (limits.requests is None or use.requests <= limits.requests.capacity)
+        and (limits.tokens is None or use.tokens <= limits.tokens.capacity)
+        and (limits.streams is None or use.streams <= limits.streams)
+        and (limits.budget is None or use.micro_usd <= limits.budget.micro_usd)
     )

@@ -4,16 +4,16 @@ All keys of one caller share a hash tag, so that each script runs where they all
 calendar is worked out here; the scripts add and compare whole numbers below 2^53.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from importlib import resources
 
-from gateway.core.limits import Demand, Limits, Period, Rate, Use
+from gateway.core.limits import DAY, Demand, Limits, Period, Rate, Use
 from gateway.store.batch import Greeting
-from gateway.store.command import Awaited, Command, Reply, numbers
+from gateway.store.command import Awaited, Command, Numbers, numbers
 from gateway.store.failures import Failure
-from gateway.store.link import pack
+from gateway.store.resp import Reply, pack, pack_fields
 
 _FOLDER = resources.files("gateway.store") / "scripts"
 _TEXTS = {name: (_FOLDER / f"{name}.lua").read_bytes() for name in ("admit", "settle", "renew", "use")}
@@ -30,29 +30,31 @@ _SPEND_TTL = {Period.DAY: b"86400", Period.WEEK: b"604800", Period.MONTH: b"2678
 FIRST, AGAIN, ONCE = b"first", b"again", b"once"
 
 _NONE = b"-1"
+# What a settlement is answered.
+_DONE = (b"1", b"0")
+# Callers whose phrases are kept; about a kilobyte each.
+KNOWN = 8192
+# Of the scripts, beside their keys.
+ADMIT_FIELDS, SETTLE_FIELDS = 11, 7
 
 
-def _script(name: str, keys: Sequence[bytes], *fields: bytes) -> bytes:
+def _script(name: str, keys: list[bytes], *fields: bytes) -> bytes:
     return pack([b"EVALSHA", _HASHES[name], b"%d" % len(keys), *keys, *fields])
 
 
-GREETING = Greeting(tuple(_TEXTS.values()), probe=_script("renew", ()))
+GREETING = Greeting(tuple(_TEXTS.values()), probe=_script("renew", []))
 _MAXMEMORY_POLICY = pack([b"CONFIG", b"GET", b"maxmemory-policy"])
 
 
-@lru_cache(maxsize=8192)
 def _keys(key: str) -> tuple[bytes, bytes, bytes, bytes]:
     """Requests, tokens, leases, held."""
     tag = b"gw:{%b}:" % key.encode()
     return tag + b"rpm", tag + b"tpm", tag + b"leases", tag + b"held"
 
 
-def _keys_with_spend(key: str, limits: Limits, wall: float) -> tuple[bytes, ...]:
-    """The last one only with a budget."""
-    keys, budget = _keys(key), limits.budget
-    if budget is None:
-        return keys
-    return (*keys, f"gw:{{{key}}}:spend:{budget.period.label(wall)}".encode())
+def _spend_key(key: str, period: Period | None, day: float) -> list[bytes]:
+    """None without a budget; `day` is the wall clock's."""
+    return [] if period is None else [f"gw:{{{key}}}:spend:{period.label(day * DAY)}".encode()]
 
 
 def _microseconds(seconds: float) -> bytes:
@@ -67,30 +69,76 @@ def _capacity(rate: Rate | None) -> bytes:
     return _NONE if rate is None else b"%d" % rate.capacity
 
 
+class _Phrases:
+    """What commands for the calls of one caller begin with, its keys, and end with, its limits."""
+
+    __slots__ = ("admit_head", "admit_tail", "day", "lease_ttl", "limits", "settle_head", "settle_tail")
+
+    def __init__(self, demand: Demand, day: float, lease_ttl: float) -> None:
+        self.limits, self.day, self.lease_ttl = demand.limits, day, lease_ttl
+        limits, budget = demand.limits, demand.limits.budget
+        period = None if budget is None else budget.period
+        spend_ttl = b"0" if budget is None else _SPEND_TTL[budget.period]
+        kept = _microseconds(KEPT * lease_ttl)
+        keys = [*_keys(demand.key), *_spend_key(demand.key, period, day)]
+        self.admit_head = _head("admit", keys, ADMIT_FIELDS)
+        self.admit_tail = pack_fields(
+            [
+                b"%d" % _cost(limits.requests, 1),
+                _capacity(limits.requests),
+                _capacity(limits.tokens),
+                _NONE if limits.streams is None else b"%d" % limits.streams,
+                _NONE if budget is None else b"%d" % budget.micro_usd,
+                spend_ttl,
+                _microseconds(lease_ttl),
+                kept,
+            ]
+        )
+        self.settle_head = _head("settle", keys, SETTLE_FIELDS)
+        self.settle_tail = pack_fields([spend_ttl, kept])
+
+
+def _head(script: str, keys: list[bytes], fields: int) -> bytes:
+    head = [b"EVALSHA", _HASHES[script], b"%d" % len(keys), *keys]
+    return b"*%d\r\n%b" % (len(head) + fields, pack_fields(head))
+
+
+_known: dict[str, _Phrases] = {}
+
+
+def _phrases(demand: Demand, lease_ttl: float) -> _Phrases:
+    known, day = _known.get(demand.key), demand.wall // DAY
+    if known is not None and known.limits is demand.limits and known.day == day and known.lease_ttl == lease_ttl:
+        return known
+    if len(_known) >= KNOWN:
+        _known.clear()
+    known = _known[demand.key] = _Phrases(demand, day, lease_ttl)
+    return known
+
+
 def admit(demand: Demand, lease_ttl: float) -> bytes:
-    limits, budget = demand.limits, demand.limits.budget
-    return _script(
-        "admit",
-        _keys_with_spend(demand.key, limits, demand.wall),
-        demand.call_id.encode(),
-        b"%d" % _cost(limits.requests, 1),
-        _capacity(limits.requests),
-        b"%d" % _cost(limits.tokens, demand.tokens),
-        _capacity(limits.tokens),
-        _NONE if limits.streams is None else b"%d" % limits.streams,
-        b"%d" % (0 if budget is None else demand.micro_usd),
-        _NONE if budget is None else b"%d" % budget.micro_usd,
-        b"0" if budget is None else _SPEND_TTL[budget.period],
-        _microseconds(lease_ttl),
-        _microseconds(KEPT * lease_ttl),
+    phrases, limits = _phrases(demand, lease_ttl), demand.limits
+    call = demand.call_id.encode()
+    cost = b"%d" % (0 if limits.tokens is None else limits.tokens.cost(demand.tokens))
+    micro_usd = b"%d" % (0 if limits.budget is None else demand.micro_usd)
+    return b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n%b" % (
+        phrases.admit_head,
+        len(call),
+        call,
+        len(cost),
+        cost,
+        len(micro_usd),
+        micro_usd,
+        phrases.admit_tail,
     )
 
 
 def use(key: str, limits: Limits, wall: float, lease_ttl: float) -> bytes:
-    requests, tokens, leases, _, *spend = _keys_with_spend(key, limits, wall)
+    requests, tokens, leases, _ = _keys(key)
+    spend = _spend_key(key, None if limits.budget is None else limits.budget.period, wall // DAY)
     return _script(
         "use",
-        (requests, tokens, leases, *spend),
+        [requests, tokens, leases, *spend],
         _capacity(limits.requests),
         _capacity(limits.tokens),
         _NONE if limits.streams is None else b"%d" % limits.streams,
@@ -98,21 +146,33 @@ def use(key: str, limits: Limits, wall: float, lease_ttl: float) -> bytes:
     )
 
 
-def read_use(answer: tuple[int, ...]) -> Use:
+def read_use(answer: Numbers) -> Use:
     _, requests, tokens, streams, micro_usd = answer
     return Use(requests, tokens, streams, micro_usd)
+
+
+class Ask(Awaited):
+    """How far a caller's limits are used."""
+
+    __slots__ = ()
+    op = "use"
+    count = 5
 
 
 class Admit(Awaited):
     """Nobody's lease is left behind: if the caller is gone, whatever may have been admitted is released."""
 
     __slots__ = ("_release",)
+    op = "admit"
+    count = 5
 
-    def __init__(self, packed: bytes, deadline: float, release: Callable[[], None]) -> None:
-        super().__init__("admit", packed, 5, deadline)
+    def __init__(
+        self, future: asyncio.Future[Numbers | Failure], packed: bytes, deadline: float, release: Callable[[], None]
+    ) -> None:
+        super().__init__(future, packed, deadline)
         self._release = release
 
-    def abandoned(self, reply: Reply) -> None:
+    def abandoned(self, reply: Numbers | Failure) -> None:
         ran = reply.unknown if isinstance(reply, Failure) else reply[0] == 1
         if ran:
             self._release()
@@ -124,12 +184,12 @@ class Eviction(Awaited):
     __slots__ = ()
     vital = False
 
-    def __init__(self, deadline: float) -> None:
-        super().__init__("connect", _MAXMEMORY_POLICY, 1, deadline)
+    def __init__(self, future: asyncio.Future[Numbers | Failure], deadline: float) -> None:
+        super().__init__(future, _MAXMEMORY_POLICY, deadline)
 
-    def answered(self, reply: object) -> None:
+    def answered(self, reply: Reply) -> None:
         evicts = isinstance(reply, list) and len(reply) == 2 and reply[1] != b"noeviction"
-        self._resolve((int(evicts),))
+        super().answered(b"%d" % evicts)
 
 
 class Settlement(Command):
@@ -138,31 +198,44 @@ class Settlement(Command):
     `used` is tokens and micro-USD; `request` is what of the requests' bucket is given back (µs).
     """
 
-    __slots__ = ("_fields", "_keys", "_mode")
+    __slots__ = ("_demand", "_lease_ttl", "_mode", "_request", "_used")
     op = "settle"
     keep = True
+    patient = True
 
     def __init__(
         self, demand: Demand, lease_ttl: float, mode: bytes, used: tuple[int, int] = (0, 0), request: int = 0
     ) -> None:
-        limits, (tokens, micro_usd) = demand.limits, used
+        self._demand = demand
+        self._lease_ttl = lease_ttl
         self._mode = mode
-        self._keys = _keys_with_spend(demand.key, limits, demand.wall)
-        self._fields = (
-            demand.call_id.encode(),
-            b"%d" % _cost(limits.tokens, tokens),
-            b"%d" % micro_usd,
-            b"%d" % request,
-            b"0" if limits.budget is None else _SPEND_TTL[limits.budget.period],
-            _microseconds(KEPT * lease_ttl),
-        )
+        self._used = used
+        self._request = request
 
     def packed(self) -> bytes:
-        call_id, cost, micro_usd, *rest = self._fields
-        return _script("settle", self._keys, call_id, cost, micro_usd, self._mode, *rest)
+        demand, (tokens, micro_usd) = self._demand, self._used
+        phrases, rate = _phrases(demand, self._lease_ttl), demand.limits.tokens
+        call = demand.call_id.encode()
+        cost = b"%d" % (0 if rate is None else rate.cost(tokens))
+        paid, request = b"%d" % micro_usd, b"%d" % self._request
+        return b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n%b" % (
+            phrases.settle_head,
+            len(call),
+            call,
+            len(cost),
+            cost,
+            len(paid),
+            paid,
+            len(self._mode),
+            self._mode,
+            len(request),
+            request,
+            phrases.settle_tail,
+        )
 
-    def answered(self, reply: object) -> None:
-        numbers(reply, 1)
+    def answered(self, reply: Reply) -> None:
+        if reply not in _DONE:
+            raise ValueError("not whether it was settled now")
 
     def unanswered(self) -> None:
         if self._mode == FIRST:
@@ -189,10 +262,10 @@ class Renewal(Command):
         _, _, leases, held = _keys(key)
         ids = [call_id.encode() for call_id in call_ids]
         lasts = _microseconds(lease_ttl), _microseconds(KEPT * lease_ttl)
-        self._packed = _script("renew", (leases, held), *lasts, *ids)
+        self._packed = _script("renew", [leases, held], *lasts, *ids)
 
     def packed(self) -> bytes:
         return self._packed
 
-    def answered(self, reply: object) -> None:
+    def answered(self, reply: Reply) -> None:
         numbers(reply, 1)

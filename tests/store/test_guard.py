@@ -321,9 +321,10 @@ class TestOutage:
         def half_close() -> None:
             if [op for op, _ in scene.meter.trips] == ["connect", "connect"]:
                 scene.server.refuse_greeting = b"-LOADING Redis is loading\r\n"
-                writer = scene.store._batcher._link._writer
-                assert writer is not None
-                writer.write_eof()
+                link = scene.store._batcher._link
+                assert link is not None
+                assert link._transport is not None
+                link._transport.write_eof()
 
         scene.meter.after_trip = half_close
         scene.server.refuse_greeting = None

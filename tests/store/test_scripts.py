@@ -8,8 +8,8 @@ import pytest
 
 from gateway.core.limits import Limits, Use
 from gateway.store import redis
-from gateway.store.link import pack
 from gateway.store.redis import FIRST, Renewal, Settlement, release
+from gateway.store.resp import pack
 from tests.redis_server import RedisServer
 from tests.store.bench import SLOW, make_demand
 from tests.store.fake_server import FakeRedisServer

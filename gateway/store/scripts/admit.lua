@@ -2,78 +2,71 @@
 -- One call is checked against everything its caller is held to, then charged for all of it or for nothing.
 -- KEYS    requests and tokens (the microsecond in which the bucket is full again), leases (call id by the end of its
 --         lease), held (call id -> tokens' cost and micro-USD reserved, or "void"), spend (only with a budget)
--- ARGV    call id; a request's cost and the bucket's capacity; the tokens' cost and capacity; streams;
---         micro-USD reserved and the budget; its key's TTL (s); a lease's TTL and how long an ended one is kept.
+-- ARGV    call id; its tokens' cost and the micro-USD reserved; a request's cost and the bucket's capacity; the tokens'
+--         capacity; streams; the budget; its key's TTL (s); a lease's TTL and how long an ended one is kept.
 --         Times in microseconds. -1 is no limit.
 -- Returns "admitted requests tokens streams spent", debts in microseconds, as it stands afterwards.
 local OVERDRAFT, CLEANED = 10, 100
 
-local function integer(number)
-  return string.format('%.0f', number)
-end
-
+-- Whole numbers below 2^53 are written with all their digits.
+local call, floor, max = redis.call, math.floor, math.max
 local id, lasts, kept = ARGV[1], tonumber(ARGV[10]), tonumber(ARGV[11])
-local requests = {key = KEYS[1], cost = tonumber(ARGV[2]), capacity = tonumber(ARGV[3])}
-local tokens = {key = KEYS[2], cost = tonumber(ARGV[4]), capacity = tonumber(ARGV[5])}
-local streams, reserved, budget = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local time = redis.call('TIME')
+local request, most_requests = tonumber(ARGV[4]), tonumber(ARGV[5])
+local cost, most_tokens = tonumber(ARGV[2]), tonumber(ARGV[6])
+local streams, reserved, budget = tonumber(ARGV[7]), tonumber(ARGV[3]), tonumber(ARGV[8])
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 
-local function owe(bucket, debt)
-  bucket.debt = debt
-  redis.call('SET', bucket.key, integer(now + debt), 'PX', integer(math.ceil(debt / 1000) + 1))
+local function owe(key, debt)
+  call('SET', key, now + debt, 'PX', floor(debt / 1000) + 2)
 end
 
 -- More debt than `most` was written before the clock went back, and is put right. A call may overdraw its tokens.
-local function look(bucket, most)
-  bucket.debt = 0
-  if bucket.capacity >= 0 then
-    bucket.debt = math.max(0, tonumber(redis.call('GET', bucket.key) or now) - now)
-    if bucket.debt > most then
-      owe(bucket, most)
-    end
+local function debt_of(key, most)
+  local debt = most < 0 and 0 or max(0, (call('GET', key) or now) - now)
+  if debt > most and most >= 0 then
+    owe(key, most)
+    return most
   end
+  return debt
 end
 
-local function fits(bucket)
-  return bucket.capacity < 0 or bucket.debt + bucket.cost <= bucket.capacity
-end
-
-local function charge(bucket)
-  if bucket.capacity >= 0 and bucket.cost > 0 then
-    owe(bucket, bucket.debt + bucket.cost)
-  end
-end
-
-look(requests, requests.capacity)
-look(tokens, OVERDRAFT * tokens.capacity)
+local requests, tokens = debt_of(KEYS[1], most_requests), debt_of(KEYS[2], OVERDRAFT * most_tokens)
 -- A lease that ends after that was written before the clock went back.
-local running = redis.call('ZCOUNT', KEYS[3], '(' .. integer(now), integer(now + kept))
-local spent = budget >= 0 and tonumber(redis.call('GET', KEYS[5]) or 0) or 0
-local held = redis.call('HGET', KEYS[4], id)
+local running = call('ZCOUNT', KEYS[3], '(' .. string.format('%.0f', now), now + kept)
+local spent = budget >= 0 and tonumber(call('GET', KEYS[5]) or 0) or 0
+local held = call('HGET', KEYS[4], id)
 
 local admitted = held and held ~= 'void'
-if not held and fits(requests) and fits(tokens) and (streams < 0 or running < streams)
-    and (budget < 0 or spent + reserved <= budget) then
+if not held and (most_requests < 0 or requests + request <= most_requests)
+    and (most_tokens < 0 or tokens + cost <= most_tokens)
+    and (streams < 0 or running < streams) and (budget < 0 or spent + reserved <= budget) then
   admitted, running = true, running + 1
-  charge(requests)
-  charge(tokens)
+  if most_requests >= 0 then
+    requests = requests + request
+    owe(KEYS[1], requests)
+  end
+  if most_tokens >= 0 and cost > 0 then
+    tokens = tokens + cost
+    owe(KEYS[2], tokens)
+  end
   if budget >= 0 then
     spent = spent + reserved
-    redis.call('SET', KEYS[5], integer(spent), 'EX', ARGV[9])
+    call('SET', KEYS[5], spent, 'EX', ARGV[9])
   end
-  redis.call('HSET', KEYS[4], id, ARGV[4] .. ' ' .. ARGV[7])
+  call('HSET', KEYS[4], id, ARGV[2] .. ' ' .. ARGV[3])
   -- An ended lease is kept for a while: the call may yet live, and its settlement finds what it reserved.
-  local ended = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', integer(now - kept), 'LIMIT', 0, CLEANED)
+  local ended = call('ZRANGEBYSCORE', KEYS[3], '-inf', now - kept, 'LIMIT', 0, CLEANED)
   if #ended > 0 then
-    redis.call('ZREM', KEYS[3], unpack(ended))
-    redis.call('HDEL', KEYS[4], unpack(ended))
+    call('ZREM', KEYS[3], unpack(ended))
+    call('HDEL', KEYS[4], unpack(ended))
   end
 end
 if admitted then
-  redis.call('ZADD', KEYS[3], integer(now + lasts), id)
-  redis.call('PEXPIRE', KEYS[3], integer((lasts + kept) / 1000))
-  redis.call('PEXPIRE', KEYS[4], integer((lasts + kept) / 1000))
+  local lives = floor((lasts + kept) / 1000)
+  call('ZADD', KEYS[3], now + lasts, id)
+  call('PEXPIRE', KEYS[3], lives)
+  call('PEXPIRE', KEYS[4], lives)
 end
-return {ok = string.format('%d %.0f %.0f %.0f %.0f', admitted and 1 or 0, requests.debt, tokens.debt,
+return {ok = string.format('%d %.0f %.0f %.0f %.0f', admitted and 1 or 0, requests, tokens,
   streams >= 0 and running or 0, spent)}

@@ -8,16 +8,15 @@
 --         again  the same settlement: nothing is charged, that one has run
 --         once   its admission: it is charged in full, and must not be admitted any more
 -- Returns 1 if it was settled now, else 0.
-local function integer(number)
-  return string.format('%.0f', number)
-end
 
-local id, mode, kept = ARGV[1], ARGV[4], tonumber(ARGV[7])
-local held = redis.call('HGET', KEYS[4], id)
+-- Whole numbers below 2^53 are written with all their digits.
+local call = redis.call
+local id, mode = ARGV[1], ARGV[4]
+local held = call('HGET', KEYS[4], id)
 if held == 'void' or (mode == 'again' and not held) then
   return {ok = '0'}
 end
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local cost, micro_usd = 0, 0
 if held then
@@ -28,27 +27,28 @@ local function charge(key, change)
   if change == 0 then
     return
   end
-  local debt = math.max(0, tonumber(redis.call('GET', key) or now) - now) + change
+  local debt = math.max(0, (call('GET', key) or now) - now) + change
   if debt > 0 then
-    redis.call('SET', key, integer(now + debt), 'PX', integer(math.ceil(debt / 1000) + 1))
+    call('SET', key, now + debt, 'PX', math.floor(debt / 1000) + 2)
   else
-    redis.call('DEL', key)
+    call('DEL', key)
   end
 end
 
 if mode == 'first' then
-  redis.call('ZREM', KEYS[3], id)
-  redis.call('HDEL', KEYS[4], id)
+  call('ZREM', KEYS[3], id)
+  call('HDEL', KEYS[4], id)
 else
   -- Whatever comes late finds this mark, and leaves it alone.
-  redis.call('ZADD', KEYS[3], integer(now), id)
-  redis.call('HSET', KEYS[4], id, 'void')
-  redis.call('PEXPIRE', KEYS[3], integer(kept / 1000))
-  redis.call('PEXPIRE', KEYS[4], integer(kept / 1000))
+  local lives = math.floor(ARGV[7] / 1000)
+  call('ZADD', KEYS[3], now, id)
+  call('HSET', KEYS[4], id, 'void')
+  call('PEXPIRE', KEYS[3], lives)
+  call('PEXPIRE', KEYS[4], lives)
 end
 if KEYS[5] then
-  redis.call('INCRBY', KEYS[5], integer(ARGV[3] - micro_usd))
-  redis.call('EXPIRE', KEYS[5], ARGV[6])
+  call('INCRBY', KEYS[5], ARGV[3] - micro_usd)
+  call('EXPIRE', KEYS[5], ARGV[6])
 end
 charge(KEYS[2], ARGV[2] - cost)
 if held then
