@@ -1,6 +1,7 @@
 """Cross-origin requests: off unless origins are configured."""
 
-from aiohttp import web
+from gateway.edge.downstream import header_lines
+from gateway.wire.headers import Fields
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -27,31 +28,34 @@ class Cors:
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = origins
 
-    def headers(self, request: web.BaseRequest) -> Headers:
-        """For an answer; only a configured origin is ever repeated."""
-        origin = self._allowed(request)
+    def lines(self, fields: Fields) -> str:
+        """Header lines for an answer; only a configured origin is ever repeated."""
+        origin = self._allowed(fields)
         if origin is None:
-            return ()
-        return (
-            ("access-control-allow-origin", origin),
-            ("access-control-expose-headers", _EXPOSED),
-            ("vary", "Origin"),
+            return ""
+        return header_lines(
+            (
+                ("access-control-allow-origin", origin),
+                ("access-control-expose-headers", _EXPOSED),
+                ("vary", "Origin"),
+            )
         )
 
-    def preflight(self, request: web.BaseRequest, methods: str) -> Headers | None:
-        """For the answer to a preflight; None if this is none."""
-        if self._allowed(request) is None or "Access-Control-Request-Method" not in request.headers:
-            return None
+    def is_preflight(self, fields: Fields) -> bool:
+        return self._allowed(fields) is not None and b"access-control-request-method" in fields
+
+    def preflight(self, methods: str) -> Headers:
+        """For the answer to a preflight."""
         return (
             ("access-control-allow-methods", methods),
             ("access-control-allow-headers", _ALLOWED_HEADERS),
             ("access-control-max-age", MAX_AGE),
         )
 
-    def _allowed(self, request: web.BaseRequest) -> str | None:
+    def _allowed(self, fields: Fields) -> str | None:
         if not self._origins:
             return None
         if "*" in self._origins:
             return "*"
-        origin = request.headers.get("Origin")
+        origin = fields.get(b"origin", b"").decode("latin-1")
         return origin if origin in self._origins else None

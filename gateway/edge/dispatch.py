@@ -1,11 +1,10 @@
 """URL -> handler, and what every answer has in common. Closed unless listed."""
 
-import os
+import asyncio
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
 
 import structlog
 from aiohttp import web
@@ -13,15 +12,15 @@ from aiohttp import web
 from gateway.core.call import Caller, Endpoint
 from gateway.core.errors import Break, InternalError, MethodNotAllowed, Refusal, UnknownUrl
 from gateway.core.ports import Prober
-from gateway.core.settings import ServerSettings
 from gateway.edge import listing, ops
 from gateway.edge.cors import Cors
-from gateway.edge.ingress import RequestUpload, check_expectation, read_call, read_keys, read_peer, read_request_id
+from gateway.edge.downstream import header_lines
+from gateway.edge.ingress import check_expectation, read_call, read_keys
 from gateway.edge.refusal import refuse
-from gateway.edge.server import SENT, SENT_LAST, ClientConnection
+from gateway.edge.request import Request
+from gateway.edge.server import SENT, SENT_LAST
 from gateway.flow.authenticate import authorize, identify
 from gateway.flow.exchange import House, exchange
-from gateway.wire.headers import read_fields
 
 JSON = (("content-type", "application/json"),)
 METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
@@ -31,22 +30,7 @@ _MODEL_PREFIX = "/v1/models/"
 
 log = structlog.get_logger()
 
-
-class Visit:
-    """One request and all that its handler needs.
-
-    `id` is the gateway's own; `request_id` is the same, or the client's if it sent one that is safe to show.
-    """
-
-    __slots__ = ("downstream", "fields", "id", "request", "request_id", "upload")
-
-    def __init__(self, request: web.BaseRequest, settings: ServerSettings) -> None:
-        self.request = request
-        self.downstream = cast(ClientConnection, request.protocol).open_downstream(request)
-        self.fields = read_fields(request.raw_headers)
-        self.id = os.urandom(16).hex()
-        self.request_id = read_request_id(self.fields) or self.id
-        self.upload = RequestUpload(request, self.fields, settings)
+Handler = Callable[["Dispatch", Request], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ class Route:
     """What is served at a URL. HEAD comes with GET; `for_operators`: 404 for everybody else, whatever the method."""
 
     method: str
-    handler: Callable[["Dispatch", Visit], Awaitable[None]]
+    handler: Handler
     for_operators: bool = False
 
 
@@ -66,105 +50,96 @@ class Dispatch:
         self._prober = prober
         self._render_metrics = render_metrics
         self._cors = Cors(house.config.server.cors_origins)
-        self._version = ("x-gateway-config-version", house.config.version)
+        self._loop = asyncio.get_running_loop()
+        self._version = header_lines((("x-gateway-config-version", house.config.version),))
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> web.StreamResponse:
         """The one handler of the server: writes the answer itself."""
-        house = self._house
-        visit = Visit(request, house.config.server)
-        downstream = visit.downstream
-        downstream.extra = (("x-request-id", visit.request_id), self._version, *self._cors.headers(request))
-        downstream.body_wanted = request.method != "HEAD"
-        downstream.keep_alive &= not house.live.draining
+        downstream = request.downstream
+        downstream.extra = f"x-request-id: {request.request_id}\r\n{self._version}{self._cors.lines(request.fields)}"
+        if self._house.live.draining:
+            downstream.keep_alive = False
         try:
-            await self._serve(visit)
+            await self._find(request)(self, request)
         except Refusal as refusal:
-            downstream.keep_alive &= await visit.upload.discard()
+            downstream.keep_alive &= await request.discard()
             refuse(downstream, refusal)
         except Break:
             pass
         except Exception:
-            log.exception("internal error", request_id=visit.request_id)
+            log.exception("internal error", request_id=request.request_id)
             if downstream.begun:
                 downstream.abort()
             else:
                 refuse(downstream, InternalError(close=True))
         return SENT if downstream.keep_alive else SENT_LAST
 
-    async def _serve(self, visit: Visit) -> None:
-        route = self._find(visit.request)
-        method = route.method
+    def _find(self, request: Request) -> Handler:
+        """Raises UnknownUrl, MethodNotAllowed or ExpectationFailed."""
+        route = _route(request.path)
         if route.for_operators:
-            ops.require_operator(visit.request, self._house.config.server)
-        if visit.request.method == method or (method == "GET" and visit.request.method == "HEAD"):
-            check_expectation(visit.fields)
-            await route.handler(self, visit)
-            return
-        if visit.request.method == "OPTIONS" and (headers := self._cors.preflight(visit.request, f"{method}, OPTIONS")):
-            visit.downstream.answer(204, headers, b"")
-            return
-        raise MethodNotAllowed(headers=(("allow", method if method == "POST" else "GET, HEAD"),))
+            ops.require_operator(request, self._house.config.server)
+        if request.method == route.method or (request.method == "HEAD" and route.method == "GET"):
+            if b"expect" in request.fields:
+                check_expectation(request.fields[b"expect"])
+            return route.handler
+        if request.method == "OPTIONS" and self._cors.is_preflight(request.fields):
+            return Dispatch._preflight
+        raise MethodNotAllowed(headers=(("allow", "POST" if route.method == "POST" else "GET, HEAD"),))
 
-    def _find(self, request: web.BaseRequest) -> Route:
-        """Raises UnknownUrl. The path is compared as sent first; only escapes of plain characters are undone."""
-        raw = request.raw_path.partition("?")[0]
-        found = ROUTES.get(raw)
-        if found is None and "%" in raw and "%2f" not in raw.lower():
-            found = ROUTES.get(urllib.parse.unquote(raw))
-        if found is None and raw.startswith(_MODEL_PREFIX) and len(raw) > len(_MODEL_PREFIX):
-            found = Route("GET", Dispatch._model)
-        if found is None:
-            raise UnknownUrl
-        return found
+    async def _preflight(self, request: Request) -> None:
+        request.downstream.answer(204, self._cors.preflight(f"{_route(request.path).method}, OPTIONS"), b"")
 
-    def _caller(self, visit: Visit) -> Caller:
+    def _caller(self, request: Request) -> Caller:
         """Raises what `identify` and `authorize` do."""
-        caller = identify(read_keys(visit.fields), self._house.keyring)
+        caller = identify(read_keys(request.fields), self._house.keyring)
         authorize(caller, time.time())
         return caller
 
-    async def _chat(self, visit: Visit) -> None:
-        await self._exchange(visit, Endpoint.CHAT)
+    def _chat(self, request: Request) -> Awaitable[None]:
+        return self._exchange(request, Endpoint.CHAT)
 
-    async def _embeddings(self, visit: Visit) -> None:
-        await self._exchange(visit, Endpoint.EMBEDDINGS)
+    def _embeddings(self, request: Request) -> Awaitable[None]:
+        return self._exchange(request, Endpoint.EMBEDDINGS)
 
-    async def _exchange(self, visit: Visit, endpoint: Endpoint) -> None:
+    def _exchange(self, request: Request, endpoint: Endpoint) -> Awaitable[None]:
         house = self._house
-        peer = read_peer(visit.request, house.config.server.trusted_proxies)
-        call = read_call(visit.fields, endpoint, visit.id, visit.request_id, house.clock(), peer)
-        await exchange(call, visit.upload, visit.downstream, house)
+        call = read_call(request, endpoint, house.clock(), house.config.server.trusted_proxies)
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        return exchange(call, request, request.downstream, house, task)
 
-    async def _models(self, visit: Visit) -> None:
-        visit.downstream.answer(200, JSON, listing.models(self._house.config.routes, self._caller(visit)))
+    async def _models(self, request: Request) -> None:
+        request.downstream.answer(200, JSON, listing.models(self._house.config.routes, self._caller(request)))
 
-    async def _model(self, visit: Visit) -> None:
-        name = urllib.parse.unquote(visit.request.raw_path.partition("?")[0][len(_MODEL_PREFIX) :])
-        visit.downstream.answer(200, JSON, listing.model(self._house.config.routes, self._caller(visit), name))
+    async def _model(self, request: Request) -> None:
+        name = urllib.parse.unquote(request.path[len(_MODEL_PREFIX) :])
+        request.downstream.answer(200, JSON, listing.model(self._house.config.routes, self._caller(request), name))
 
-    async def _key(self, visit: Visit) -> None:
-        caller = self._caller(visit)
+    async def _key(self, request: Request) -> None:
+        caller = self._caller(request)
         use = await self._house.admission.use(caller)
-        visit.downstream.answer(200, JSON, listing.key(caller, use, time.time()))
+        request.downstream.answer(200, JSON, listing.key(caller, use, time.time()))
 
-    async def _healthz(self, visit: Visit) -> None:
-        visit.downstream.answer(200, PLAIN, b"ok\n")
+    async def _healthz(self, request: Request) -> None:
+        request.downstream.answer(200, PLAIN, b"ok\n")
 
-    async def _readyz(self, visit: Visit) -> None:
+    async def _readyz(self, request: Request) -> None:
         if self._house.live.draining:
-            visit.downstream.answer(503, PLAIN, b"draining\n")
+            request.downstream.answer(503, PLAIN, b"draining\n")
         elif not self._house.admission.ready:
-            visit.downstream.answer(503, PLAIN, b"limiter unavailable\n")
+            request.downstream.answer(503, PLAIN, b"limiter unavailable\n")
         else:
-            visit.downstream.answer(200, PLAIN, b"ready\n")
+            request.downstream.answer(200, PLAIN, b"ready\n")
 
-    async def _metrics(self, visit: Visit) -> None:
-        visit.downstream.answer(200, METRICS, await self._render_metrics())
+    async def _metrics(self, request: Request) -> None:
+        request.downstream.answer(200, METRICS, await self._render_metrics())
 
-    async def _health_ai(self, visit: Visit) -> None:
-        visit.downstream.answer(200, JSON, ops.report(await self._prober.check()))
+    async def _health_ai(self, request: Request) -> None:
+        request.downstream.answer(200, JSON, ops.report(await self._prober.check()))
 
 
+_MODEL = Route("GET", Dispatch._model)
 ROUTES = {
     "/v1/chat/completions": Route("POST", Dispatch._chat),
     "/v1/embeddings": Route("POST", Dispatch._embeddings),
@@ -175,3 +150,15 @@ ROUTES = {
     "/metrics": Route("GET", Dispatch._metrics, for_operators=True),
     "/health/ai": Route("GET", Dispatch._health_ai, for_operators=True),
 }
+
+
+def _route(path: str) -> Route:
+    """Raises UnknownUrl. The path is compared as sent first; only escapes of plain characters are undone."""
+    found = ROUTES.get(path)
+    if found is None and "%" in path and "%2f" not in path.lower():
+        found = ROUTES.get(urllib.parse.unquote(path))
+    if found is None and path.startswith(_MODEL_PREFIX) and len(path) > len(_MODEL_PREFIX):
+        found = _MODEL
+    if found is None:
+        raise UnknownUrl
+    return found

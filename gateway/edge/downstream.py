@@ -14,15 +14,21 @@ HIGH_WATER = 64 * 1024
 CUT_FLUSH = 5.0
 
 _RESET = struct.pack("ii", 1, 0)
+_NO_CONTENT = 204
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 Headers = Sequence[tuple[str, str]]
 
 
+def header_lines(headers: Headers) -> str:
+    """As they are sent, each with its line end."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
 class HttpDownstream:
     """One request's use of a client's connection. After `detach`, when the client is gone, everything is a no-op.
 
-    `extra` headers go on every answer of the request, `body_wanted` is False for HEAD;
+    `extra` header lines go on every answer of the request, `body_wanted` is False for HEAD;
     `http10` clients get no chunks but the end of the connection.
     """
 
@@ -40,12 +46,14 @@ class HttpDownstream:
         "keep_alive",
     )
 
-    def __init__(self, transport: asyncio.Transport, timers: Timers, write_timeout: float, *, http10: bool) -> None:
-        self.extra: Headers = ()
+    def __init__(
+        self, transport: asyncio.Transport | None, timers: Timers, write_timeout: float, *, http10: bool
+    ) -> None:
+        self.extra = ""
         self.keep_alive = not http10
         self.begun = False
         self.body_wanted = True
-        self._transport: asyncio.Transport | None = transport
+        self._transport = transport
         self._timers = timers
         self._write_timeout = write_timeout
         self._http10 = http10
@@ -60,14 +68,18 @@ class HttpDownstream:
 
     # Answers
 
+    def encourage(self) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110, section 10.1.1)."""
+        if self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        if status != HTTPStatus.NO_CONTENT:
-            headers = (*headers, ("content-length", str(len(body))))
-        self._write(self._head(status, headers) + (body if self.body_wanted else b""))
+        length = "" if status == _NO_CONTENT else f"content-length: {len(body)}\r\n"
+        head = self._head(status, headers, length)
+        self._write(head + body if self.body_wanted else head)
 
     def start(self, status: int, headers: Headers) -> None:
-        framing = () if self._http10 else (("transfer-encoding", "chunked"),)
-        self._write(self._head(status, (*headers, *framing)))
+        self._write(self._head(status, headers, "" if self._http10 else "transfer-encoding: chunked\r\n"))
 
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
         if self._http10:
@@ -105,12 +117,11 @@ class HttpDownstream:
         if self._transport is not None:
             self._transport.abort()
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, headers: Headers, framing: str) -> bytes:
         self.begun = True
-        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in (*headers, *self.extra)]
-        lines.append("\r\n" if self.keep_alive else "connection: close\r\n\r\n")
-        return "".join(lines).encode("latin-1")
+        status_line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Error\r\n"
+        end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
+        return f"{status_line}{header_lines(headers)}{framing}{self.extra}{end}".encode("latin-1")
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -120,7 +131,7 @@ class HttpDownstream:
     # Backpressure
 
     def add_headers(self, headers: Headers) -> None:
-        self.extra = (*self.extra, *headers)
+        self.extra += header_lines(headers)
 
     def attach(self, reader: Reader | None) -> None:
         self._reader = reader

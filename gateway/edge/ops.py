@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from aiohttp import web
 
 from gateway.core.errors import UnknownUrl
 from gateway.core.outcome import Check
 from gateway.core.settings import ServerSettings
 from gateway.edge.ingress import is_in
+from gateway.edge.request import Request
 
-_FORWARDING = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+_FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
 
 
-def require_operator(request: web.BaseRequest, settings: ServerSettings) -> None:
+def require_operator(request: Request, settings: ServerSettings) -> None:
     """Raises UnknownUrl unless the peer itself is in `metrics_allow`, and nobody forwards for somebody else."""
-    if any(name in request.headers for name in _FORWARDING) or not is_in(request.remote or "", settings.metrics_allow):
+    if any(name in request.fields for name in _FORWARDING) or not is_in(request.peer, settings.metrics_allow):
         raise UnknownUrl
 
 

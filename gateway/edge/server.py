@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
-from aiohttp import http, web
+from aiohttp import StreamReader, http, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from gateway.core.clock import Timer, Timers
 from gateway.core.errors import BadRequest, HeadersTooLarge, Refusal, UriTooLong
 from gateway.core.settings import Config, ServerSettings
-from gateway.edge.downstream import HIGH_WATER, HttpDownstream
-from gateway.edge.ingress import read_request_id
+from gateway.edge.downstream import HIGH_WATER, HttpDownstream, header_lines
 from gateway.edge.refusal import refuse
-from gateway.wire.headers import read_fields
+from gateway.edge.request import Request
 
 BACKLOG = 1024
 # Different, so that a LineTooLong, which only tells the limit, says what was too long.
@@ -41,11 +41,11 @@ class Sent:
 SENT = cast(web.StreamResponse, Sent(keep_alive=True))
 SENT_LAST = cast(web.StreamResponse, Sent(keep_alive=False))
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 
 
 class ClientConnection(web.RequestHandler):
-    """One client's connection. `downstream` is the last answer, `answered` counts them.
+    """One client's connection. `downstream` is the last answer, `answered` counts them; `peer` is its address.
 
     `since` (the timers' seconds) is when it became idle, if it is.
     """
@@ -54,25 +54,29 @@ class ClientConnection(web.RequestHandler):
         super().__init__(server, **options)
         self.downstream: HttpDownstream | None = None
         self.answered = 0
+        self.peer = ""
         self.since = timers.now
         self._server = server
         self._settings = settings
         self._timers = timers
         self._head_timer: Timer | None = None
 
-    def open_downstream(self, request: web.BaseRequest) -> HttpDownstream:
-        """The client's end for one request. Raises ConnectionResetError if the client is gone already."""
-        if self.transport is None:
-            raise ConnectionResetError
-        self.downstream = HttpDownstream(
-            self.transport, self._timers, self._settings.write_timeout, http10=request.version < http.HttpVersion11
-        )
-        self.downstream.keep_alive &= bool(request.keep_alive)
-        return self.downstream
+    def open_downstream(self, message: RawRequestMessage) -> HttpDownstream:
+        """The client's end for one request."""
+        http10 = message.version < http.HttpVersion11
+        downstream = HttpDownstream(self.transport, self._timers, self._settings.write_timeout, http10=http10)
+        if message.should_close:
+            downstream.keep_alive = False
+        if message.method == "HEAD":
+            downstream.body_wanted = False
+        self.downstream = downstream
+        return downstream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         cast(asyncio.Transport, transport).set_write_buffer_limits(high=HIGH_WATER)
+        if address := transport.get_extra_info("peername"):
+            self.peer = address[0]
         self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -84,10 +88,15 @@ class ClientConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self.is_idle():
+        if self.answered != self._request_count:
             self._head_arrived()
         elif data and self._head_timer is None:
             self._await_head()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """aiohttp wants it after every read of a body; what was not paused has nothing to resume."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -98,10 +107,6 @@ class ClientConnection(web.RequestHandler):
         super().resume_writing()
         if self.downstream is not None:
             self.downstream.resume_writing()
-
-    def count_answer(self) -> None:
-        self.answered += 1
-        self.since = self._timers.now
 
     def is_idle(self) -> bool:
         """Whether every request so far was answered: after some data, the head of the next is on its way."""
@@ -121,19 +126,29 @@ class ClientConnection(web.RequestHandler):
         if self.is_idle():
             self.force_close()
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Nothing to finish, unless the request was for an upgrade: then what came behind it is looked at now."""
+        self.answered += 1
+        self.since = self._timers.now
+        if self._upgraded:
+            return await super().finish_response(request, resp, start_time)
+        return resp, False
+
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: web.BaseRequest | Request,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
         """What aiohttp could not parse. Its own answer would echo the offending line, API key included."""
-        downstream = self.open_downstream(request)
+        assert isinstance(request, Request)
+        downstream = request.downstream
         downstream.keep_alive = False
-        downstream.extra = (
-            ("x-request-id", read_request_id(read_fields(request.raw_headers)) or os.urandom(16).hex()),
-            ("x-gateway-config-version", self._server.version),
+        downstream.extra = header_lines(
+            (("x-request-id", request.request_id), ("x-gateway-config-version", self._server.version))
         )
         refuse(downstream, _parse_refusal(exc))
         return SENT_LAST
@@ -141,6 +156,13 @@ class ClientConnection(web.RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Its arguments may hold what the client sent."""
         self.logger.error("a connection failed")
+
+
+def _ids() -> Iterator[str]:
+    """128 random bits each, in hex; one system call for many of them."""
+    while True:
+        digits = os.urandom(16 * 256).hex()
+        yield from [digits[at : at + 32] for at in range(0, len(digits), 32)]
 
 
 def _parse_refusal(exc: BaseException | None) -> Refusal:
@@ -157,6 +179,7 @@ class GatewayServer(web.Server):
     def __init__(self, handler: Handler, config: Config, timers: Timers, logger: logging.Logger) -> None:
         super().__init__(
             self._handle,
+            request_factory=self._open_request,
             handler_cancellation=True,
             keepalive_timeout=config.server.keepalive_timeout,
             lingering_time=LINGERING,
@@ -171,6 +194,7 @@ class GatewayServer(web.Server):
         self.version = config.version
         self._settings = config.server
         self._timers = timers
+        self._ids = _ids()
 
     def take(self, handler: Handler, config: Config) -> None:
         """`handler` for requests from now on, settings for connections from now on; those under way keep theirs."""
@@ -178,11 +202,14 @@ class GatewayServer(web.Server):
         self._settings, self.version = config.server, config.version
         self.handler = handler
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            return await self.handler(request)
-        finally:
-            cast(ClientConnection, request.protocol).count_answer()
+    def _handle(self, request: Any) -> Awaitable[web.StreamResponse]:
+        return self.handler(request)
+
+    def _open_request(
+        self, message: RawRequestMessage, payload: StreamReader, connection: Any, writer: object, task: object
+    ) -> Any:
+        downstream = connection.open_downstream(message)
+        return Request(message, payload, downstream, next(self._ids), connection.peer, self._settings)
 
     def __call__(self) -> ClientConnection:
         return ClientConnection(self, self._settings, self._timers, loop=self._loop, **self._kwargs)

@@ -1,12 +1,11 @@
 """The way of a call, on one screen. Nothing else orchestrates."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 
 from gateway.core.call import Call
 from gateway.core.clock import Clock
-from gateway.core.ports import Downstream, Upload
+from gateway.core.ports import Cancellable, Downstream, Upload
 from gateway.core.settings import Config
 from gateway.flow.account import Account
 from gateway.flow.admit import Admission
@@ -34,10 +33,8 @@ class House:
     clock: Clock
 
 
-async def exchange(call: Call, upload: Upload, downstream: Downstream, house: House) -> None:
-    """Raises a Refusal before the first byte, a Break after it; the Record is closed either way."""
-    task = asyncio.current_task()
-    assert task is not None
+async def exchange(call: Call, upload: Upload, downstream: Downstream, house: House, task: Cancellable) -> None:
+    """Raises a Refusal before the first byte, a Break after it; the Record is closed either way. `task` is its own."""
     with house.live.call(task) as live_call, house.account.open(call) as record:
         record.caller = identify(call.keys, house.keyring)
         authorize(record.caller, time.time())

@@ -53,7 +53,7 @@ def forwarded(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
         if name in fields and name not in kept_back:
             for value in fields[name].split(b"\n"):
                 if _VISIBLE.fullmatch(value):
-                    passed.append((name, value))  # noqa: PERF401 - a third of the time of a comprehension
+                    passed.append((name, value))
     return tuple(passed)
 
 

@@ -79,6 +79,14 @@ async def test_an_upgrade_is_ignored(gateway: Gateway) -> None:
     assert (answer.status, answer.header("upgrade")) == (200, None)
 
 
+async def test_what_comes_behind_a_declined_upgrade_is_answered_too(gateway: Gateway) -> None:
+    upgrade = PROBE.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+    client = RawClient(gateway.port)
+    await client.send(upgrade + PROBE + PROBE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    seen, _ = await client.rest()
+    assert (seen.count(b"HTTP/1.1 200"), seen.count(b"ok\n")) == (3, 3)
+
+
 @pytest.mark.parametrize(
     "begun",
     [

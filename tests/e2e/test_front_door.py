@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -118,6 +119,21 @@ async def test_a_body_over_the_limit_is_413(gateway: Gateway, upstream: Simulato
 async def test_a_body_of_just_the_limit_is_read(gateway: Gateway) -> None:
     body = PLAIN.ljust(2**16)
     assert (await answer_to(gateway, request(f"Content-Length: {len(body)}\r\n{CLOSE}", body))).status == 200
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        pytest.param(lambda body: (f"Content-Length: {len(body)}\r\n", body), id="by its length"),
+        pytest.param(lambda body: ("Transfer-Encoding: chunked\r\n", chunked(body, 65_536)), id="by its chunks"),
+    ],
+)
+async def test_a_body_that_reading_was_paused_for_is_read_to_its_end(
+    framed: Callable[[bytes], tuple[str, bytes]], start_gateway: StartGateway, two_upstreams: str
+) -> None:
+    headers, body = framed(PLAIN.ljust(4 << 20))
+    answer = await answer_to(await start_gateway(two_upstreams), request(headers + CLOSE, body))
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(

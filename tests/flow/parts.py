@@ -342,7 +342,9 @@ class Bench:
 
     async def send(self, upload: FakeUpload, *, key: bytes = KEY) -> None:
         call = Call("c" * 32, "req-1", Endpoint.CHAT, self.clock(), "127.0.0.1", (key,), None, None, 0, ())
-        await exchange(call, upload, self.downstream, self.house)
+        task = asyncio.current_task()
+        assert task is not None
+        await exchange(call, upload, self.downstream, self.house, task)
 
     def begin(self, **ask: object) -> "asyncio.Task[None]":
         """The exchange as a task, for tests that act while it runs."""

@@ -1,0 +1,139 @@
+"""One request as the parser read it, and its body read whole, bounded in size and time."""
+
+import asyncio
+import contextlib
+from email.message import Message
+
+from aiohttp import EMPTY_PAYLOAD, StreamReader
+from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.core.errors import BadRequest, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+from gateway.core.settings import ServerSettings
+from gateway.edge.downstream import HttpDownstream
+from gateway.wire.headers import Fields, is_request_id, read_fields
+
+DISCARD_BYTES = 1024 * 1024
+DISCARD_TIME = 2.0
+
+_JSON = b"application/json"
+
+
+class Request:
+    """What a handler gets, in place of aiohttp's own request: that one costs several times as much to make and to ask.
+
+    `id` is the gateway's own; `request_id` is the same, or the client's if it sent one that is safe to show. Fits
+    `ports.Upload`. `_task`, `_cancel` and `_finish` are all that aiohttp's connection wants of a request.
+    """
+
+    __slots__ = (
+        "_payload",
+        "_settings",
+        "_task",
+        "_unread",
+        "downstream",
+        "fields",
+        "id",
+        "method",
+        "path",
+        "peer",
+        "request_id",
+    )
+
+    def __init__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        downstream: HttpDownstream,
+        own_id: str,
+        peer: str,
+        settings: ServerSettings,
+    ) -> None:
+        self.method: str = message.method
+        self.path = message.path.partition("?")[0]
+        self.fields = read_fields(message.raw_headers)
+        self.peer = peer
+        self.id = own_id
+        self.request_id = own_id if b"x-request-id" not in self.fields else _read_request_id(self.fields) or own_id
+        self.downstream = downstream
+        self._payload = payload
+        self._settings = settings
+        self._unread = payload is not EMPTY_PAYLOAD
+        self._task: object = None
+
+    def _cancel(self, exc: BaseException) -> None:
+        self._payload.set_exception(exc)
+
+    def _finish(self) -> None: ...
+
+    async def read(self) -> bytes:
+        """Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout or BadRequest."""
+        fields, payload = self.fields, self._payload
+        if fields.get(b"content-type", _JSON) != _JSON or b"content-encoding" in fields:
+            _check_media_type(fields)
+        if int(fields.get(b"content-length", b"0")) > self._settings.max_body_bytes:
+            raise RequestTooLarge
+        if b"expect" in fields:
+            self._continue()
+        self._unread = False
+        if payload.is_eof():
+            body = payload.read_nowait()
+        else:
+            try:
+                async with asyncio.timeout(self._settings.body_timeout):
+                    body = await self._collect()
+            except TimeoutError:
+                raise RequestTimeout(close=True) from None
+            except RequestPayloadError:
+                raise BadRequest(close=True) from None
+            except ConnectionError:
+                raise asyncio.CancelledError from None  # the client left; aiohttp's own cancellation is on its way
+        if len(body) > self._settings.max_body_bytes:
+            raise RequestTooLarge(close=True)
+        return body
+
+    async def _collect(self) -> bytes:
+        body = bytearray()
+        while chunk := await self._payload.readany():
+            body += chunk
+            if len(body) > self._settings.max_body_bytes:
+                raise RequestTooLarge(close=True)
+        return bytes(body)
+
+    def _continue(self) -> None:
+        if not self._payload.is_eof():
+            self.downstream.encourage()
+
+    async def discard(self) -> bool:
+        """Before a refusal: take an unread body off the wire, or the refusal becomes a reset connection.
+
+        At most 1 MiB or 2 s of it. False if the connection has to be closed after the answer.
+        """
+        if not self._unread:
+            return True
+        self._unread = False
+        if b"expect" in self.fields:
+            return False
+        left = DISCARD_BYTES
+        with contextlib.suppress(TimeoutError, RequestPayloadError, ConnectionError):
+            async with asyncio.timeout(DISCARD_TIME):
+                while left > 0 and (chunk := await self._payload.readany()):
+                    left -= len(chunk)
+        return False
+
+
+def _read_request_id(fields: Fields) -> str | None:
+    """The client's own, if it is safe to show."""
+    shown = fields[b"x-request-id"].decode("latin-1")
+    return shown if is_request_id(shown) else None
+
+
+def _check_media_type(fields: Fields) -> None:
+    """JSON in UTF-8, as it is; a missing Content-Type counts as JSON."""
+    if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaType
+    head = Message()
+    head["content-type"] = fields.get(b"content-type", _JSON).decode("latin-1")
+    charset = head.get_content_charset("utf-8")
+    if head.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType
