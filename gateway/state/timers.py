@@ -61,8 +61,9 @@ class Wheel:
         self._turn = turn
         for t in due_turns:
             slot = self._slots.pop(t)
-            while slot:
-                timer = next(iter(slot))
+            for timer in list(slot):
+                if timer not in slot:
+                    continue
                 del slot[timer]
                 try:
                     timer.callback()

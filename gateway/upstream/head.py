@@ -31,14 +31,14 @@ class Head(msgspec.Struct, frozen=True):
 class HeadParser:
     """Feed it what the socket read until it gives the head. Raises ProtocolFault."""
 
-    __slots__ = ("_count", "_fed", "_framed_twice", "_headers", "_parser", "_read", "_searched", "rest")
+    __slots__ = ("_count", "_fed", "_framed_twice", "_headers", "_parser", "_passed", "_read", "rest")
 
     def __init__(self) -> None:
         self._read = b""
         self._start()
 
     def _start(self) -> None:
-        self._fed = self._searched = 0
+        self._fed = self._passed = 0
         self._count = 0
         self._framed_twice = False
         self._headers: dict[bytes, bytes] = {}
@@ -54,11 +54,11 @@ class HeadParser:
 
     def feed(self, data: bytes) -> Head | None:
         """None while the head is not complete; afterwards `rest` is what came behind it."""
-        read = self._read + data if self._read else data
+        read = self._read + data
         while True:
-            at = read.find(_END, self._searched)
+            at = read.find(_END)
             end = at + len(_END) if at >= 0 else len(read)
-            if end > MAX_BYTES:
+            if self._passed + end > MAX_BYTES:
                 raise ProtocolFault
             try:
                 self._parser.feed_data(read[self._fed : end])
@@ -67,7 +67,9 @@ class HeadParser:
             if self._count > MAX_COUNT:
                 raise ProtocolFault
             if at < 0:
-                self._read, self._fed, self._searched = read, end, max(0, end - 3)
+                self._read = read[1 - len(_END) :]
+                self._fed = len(self._read)
+                self._passed += end - self._fed
                 return None
             self.rest = read = read[end:]
             status = self._parser.get_status_code()

@@ -6,13 +6,15 @@ import re
 import sys
 import time
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from statistics import median
 
 from tests.counts.running import running, until_idle
 from tests.processes.served import SERVE, Served
 
-IDLE = 1.0
+IDLE = 0.2
+LOOKS = 5
 
 
 class Callgrind:
@@ -28,25 +30,49 @@ class Callgrind:
 
     async def begin(self, lines: int) -> None:
         """To count, when so many calls are logged; before this it runs several times as fast. The first thing to be
-        counted is what an idle gateway costs: its timers tick all the time.
+        counted is what an idle gateway costs: its timers tick all the time. What it does only now and then is left out.
         """
-        await self._until_logged(lines)
+        await self.until_logged(lines)
         await self._tell("instrumentation", "on")
         await self._dump()
-        await asyncio.sleep(IDLE)
-        total, seconds = await self._dump()
-        self._by_second = total / seconds
+        idle: list[float] = []
+        for _ in range(LOOKS):
+            await asyncio.sleep(IDLE)
+            total, seconds = await self._dump()
+            idle.append(total / seconds)
+        self._by_second = median(idle)
 
     async def cost(self, work: Awaitable[None], lines: int) -> float:
         """Of this work, until so many calls more are logged; less what an idle gateway costs in that time."""
-        before = len(self.served.told("call"))
+        await self.reset()
+        return await self.further_cost(work, lines)
+
+    async def lowest(self, work: Callable[[], Awaitable[None]], lines: int, looks: int) -> float:
+        """The lowest cost of so many looks: without the garbage collection, which comes now and then."""
+        await self.reset()
+        return min([await self.further_cost(work(), lines) for _ in range(looks)])
+
+    async def reset(self) -> None:
+        """What was done so far counts for nothing."""
         await self._dump()
+
+    async def further_cost(self, work: Awaitable[None], lines: int) -> float:
+        """As `cost`, of work that comes right behind other work that was counted, or a reset."""
+        before = len(self.served.told("call"))
         await work
-        await self._until_logged(before + lines)
+        await self.until_logged(before + lines)
         total, seconds = await self._dump()
         return total - self._by_second * seconds
 
-    async def _until_logged(self, lines: int) -> None:
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nothing is counted meanwhile, and it runs several times as fast."""
+        await self._tell("instrumentation", "off")
+        yield
+        await self._tell("instrumentation", "on")
+
+    async def until_logged(self, lines: int) -> None:
+        """As many calls, since it was started."""
         while len(self.served.told("call")) < lines:
             await asyncio.sleep(0.002)
         await until_idle(self.served.process.pid)

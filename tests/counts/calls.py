@@ -11,6 +11,7 @@ from tests.conftest import KEY
 from tests.e2e.raw import chat, post
 
 PLAIN, STREAM = "plain", "stream"
+MAX_EVENT = 16 * 1024 * 1024
 EVENT = event(b'{"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}' % (b"x" * 220))
 _STOP = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
 _END = chunked(_STOP) + chunked(event(b"[DONE]")) + LAST_CHUNK
@@ -24,15 +25,22 @@ _ANSWER = json_answer(
 )
 
 
-def routes(upstream: str, store: str = "memory://") -> str:
-    """A configuration in which nothing is left out: a tier, prices, and limits of every kind but a budget."""
+def routes(upstream: str, store: str = "memory://", others: int = 0) -> str:
+    """A configuration in which nothing is left out: a tier, prices, and limits of every kind but a budget.
+
+    `others` is how many models and keys come before those that are used.
+    """
+    models = "".join(f"  other-{number}: {{upstream: first}}\n" for number in range(others))
+    keys = "".join(
+        f"  - {{name: other-{number}, key: sk-gw-{number:043d}, limits: wide}}\n" for number in range(others)
+    )
     return f"""
 server: {{listen: "127.0.0.1:0"}}
 store: {{url: "{store}", timeout: 1s, lease_ttl: 10m}}
 upstreams:
   first: {{base_url: "{upstream}"}}
 models:
-  {PLAIN}: {{upstream: first, price: {{input: 0.15, output: 0.60}}}}
+{models}  {PLAIN}: {{upstream: first, price: {{input: 0.15, output: 0.60}}}}
   {STREAM}: {{upstream: first, price: {{input: 0.15, output: 0.60}}}}
 tiers:
   fast: [{PLAIN}]
@@ -40,7 +48,7 @@ tiers:
 limits:
   wide: {{requests_per_minute: 600000, tokens_per_minute: 100000000, concurrent_streams: 1000}}
 keys:
-  - {{name: tester, key: {KEY}, limits: wide}}
+{keys}  - {{name: tester, key: {KEY}, limits: wide}}
 """
 
 
@@ -88,7 +96,7 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def to(cls, port: int) -> AsyncIterator[Self]:
-        client = cls(*await asyncio.open_connection("127.0.0.1", port))
+        client = cls(*await asyncio.open_connection("127.0.0.1", port, limit=MAX_EVENT))
         try:
             yield client
         finally:
@@ -100,12 +108,29 @@ class Client:
         self._writer.write(request)
         assert not self._writer.transport.get_write_buffer_size()
 
+    async def upload(self, data: bytes) -> None:
+        """Of any size; it is with the kernel when this returns."""
+        self._writer.write(data)
+        await self._writer.drain()
+
     async def answer(self) -> bytes:
         """Of a request for anything but a stream: its body. Raises EOFError."""
-        top = await self._reader.readuntil(b"\r\n\r\n")
-        assert top.startswith(b"HTTP/1.1 200 "), top
+        top = await self.head()
         [length] = [line for line in top.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         return await self._reader.readexactly(int(length.partition(b":")[2]))
+
+    async def head(self) -> bytes:
+        top = await self._reader.readuntil(b"\r\n\r\n")
+        assert top.startswith(b"HTTP/1.1 200 "), top
+        return top
+
+    async def event(self) -> None:
+        """The next of a stream whose head was read."""
+        await self._reader.readuntil(b"\n\n\r\n")
+
+    async def rest(self) -> bytes:
+        """Of a stream, up to its end."""
+        return await self._reader.readuntil(b"\r\n" + LAST_CHUNK)
 
     async def get(self, path: str) -> bytes:
         self.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -124,15 +149,13 @@ class Client:
         """One, event by event; `until` is waited for after each."""
         script.events = events
         self.send(post(chat("long")))
-        top = await self._reader.readuntil(b"\r\n\r\n")
-        assert top.startswith(b"HTTP/1.1 200 "), top
+        await self.head()
         for _ in range(events):
-            await self._reader.readuntil(b"\n\n\r\n")
+            await self.event()
             if until is not None:
                 await until()
             script.more()
-        await self._reader.readuntil(b"[DONE]\n\n\r\n")
-        await self._reader.readuntil(LAST_CHUNK)
+        await self.rest()
 
 
 def written(folder: Path, text: str) -> Path:

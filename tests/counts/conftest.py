@@ -34,11 +34,11 @@ def strace() -> str:
     return installed("strace")
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def valgrind() -> str:
     return installed("valgrind")
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def vgdb() -> str:
     return installed("vgdb")

@@ -24,8 +24,11 @@ async def running(*command: str, **environ: str) -> AsyncIterator[Served]:
 
 
 async def until_idle(*pids: int) -> None:
-    """Until all of these processes sleep, of which the first is woken by us and the others by one another."""
-    while not all(_state(pid) == "S" for pid in (*pids, *pids)):
+    """Until all of these processes sleep, of which the first is woken by us and the others by one another.
+
+    All their threads: under valgrind one of them runs at a time, and the others sleep meanwhile.
+    """
+    while not all(_is_asleep(pid) for pid in (*pids, *pids)):
         await asyncio.sleep(0.0005)
 
 
@@ -34,6 +37,10 @@ async def until_stopped(pid: int) -> None:
         await asyncio.sleep(0.0005)
 
 
+def _is_asleep(pid: int) -> bool:
+    return all(_state(int(thread.name)) == "S" for thread in Path(f"/proc/{pid}/task").iterdir())
+
+
 def _state(pid: int) -> str:
-    """R runs, S sleeps, t is held by a debugger, T is stopped."""
+    """R runs, S sleeps, t is held by a debugger, T is stopped. A thread's, too."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
