@@ -88,7 +88,7 @@ class ClientConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.answered != self._request_count:
+        if not self.is_idle():
             self._head_arrived()
         elif data and self._head_timer is None:
             self._await_head()

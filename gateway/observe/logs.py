@@ -30,7 +30,6 @@ class LineWriter:
         self._write = write
         self._pending: deque[bytes] = deque()
         self._wanted = threading.Event()
-        self._is_wanted = False
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
         self._thread.start()
@@ -40,15 +39,13 @@ class LineWriter:
             self.dropped += 1
             return
         self._pending.append(line)
-        if not self._is_wanted:
-            self._is_wanted = True
+        if not self._wanted.is_set():
             self._wanted.set()
 
     def _run(self) -> None:
         while not self._closing or self._pending:
             self._wanted.wait()
             self._wanted.clear()
-            self._is_wanted = False
             batch = bytearray()
             while self._pending:
                 batch += self._pending.popleft() + b"\n"

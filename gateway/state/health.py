@@ -82,7 +82,7 @@ class Health:
         return not self._entries
 
     def _find(self, target: Target) -> _Entry | None:
-        return self._entries.get((target.name, target.upstream.name))
+        return self._entries.get((target.name, target.upstream.name)) if self._entries else None
 
     def _entry(self, target: Target) -> _Entry:
         entry = self._find(target)
@@ -98,8 +98,6 @@ class Health:
 
     def begin_probe(self, target: Target) -> bool:
         """Whether an attempt that begins now is the one that an open breaker lets through."""
-        if not self._entries:
-            return False
         entry = self._find(target)
         if entry is None or not entry.tripped:
             return False
@@ -112,8 +110,6 @@ class Health:
 
     def close_breaker(self, target: Target) -> None:
         """One more failure opens it again, until a call is served."""
-        if not self._entries:
-            return
         entry = self._find(target)
         if entry is not None and entry.tripped:
             entry.failures = THRESHOLD - 1
@@ -121,8 +117,6 @@ class Health:
             entry.open_until = 0.0
 
     def clear(self, target: Target) -> None:
-        if not self._entries:
-            return
         entry = self._find(target)
         if entry is not None:
             entry.failures = 0
@@ -141,8 +135,6 @@ class Health:
 
     def exclusion(self, target: Target, now: float) -> Exclusion | None:
         """Why nothing may be sent to the target now; None if something may."""
-        if not self._entries:
-            return None
         entry = self._find(target)
         if entry is None:
             return None

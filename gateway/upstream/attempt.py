@@ -94,7 +94,7 @@ class Attempt:
         self._status = status = head.status
         headers = head.headers
         encoding = headers.get(b"content-encoding") or b"identity"
-        self._encoded = encoding != b"identity" and encoding.lower() != b"identity"
+        self._encoded = encoding.lower() != b"identity"
         request_id = headers.get(b"x-request-id") or headers.get(b"request-id")
         if request_id is not None and is_upstream_id(text := request_id.decode("latin-1")):
             self.upstream_request_id = text
