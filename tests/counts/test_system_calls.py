@@ -72,7 +72,7 @@ async def test_a_plain_call(strace: str, tmp_path: Path, upstream: Simulator) ->
 
 
 async def test_a_plain_call_with_redis(strace: str, tmp_path: Path, upstream: Simulator, redis: RedisServer) -> None:
-    """An admission may meet the trip of a settlement that nobody came to take along: so the median."""
+    """An admission may meet the trip of a settlement that went alone: so the median."""
     async with traced(strace, tmp_path, written(tmp_path, routes(upstream.url, redis.url))) as trace:
         pieces = await plain_calls(trace, (await redis.info("server"))["process_id"])
     measured: Counts = {

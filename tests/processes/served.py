@@ -95,6 +95,14 @@ class Served:
         assert answer.status == 200
         return total(answer.body, name, **labels)
 
+    async def counted(self, name: str, count: float) -> float:
+        """The metric once it is at least `count`: another worker's Records are in its files a tick later."""
+        for _ in range(100):
+            if (counted := await self.metric(name)) >= count:
+                break
+            await asyncio.sleep(0.02)
+        return counted
+
 
 def total(text: bytes, name: str, **labels: str) -> float:
     families = text_string_to_metric_families(text.decode())

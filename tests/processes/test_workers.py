@@ -76,14 +76,14 @@ async def test_counters_go_on_where_a_killed_worker_left_them_and_its_gauges_go(
             await asyncio.sleep(0.05)
     for client, begun in streams:
         await payload_of(client, begun)
-    assert await until_counted(served, 8) == 8
+    assert await served.counted("requests_total", 8) == 8
     for pid in served.pids:
         os.kill(pid, signal.SIGKILL)
     await served.until("listening", 4)
     assert await served.metric("requests_total") == 8
     assert await served.metric("active_streams") == 0
     await payload_of(*(await open_streams(served, 1))[0])
-    assert await until_counted(served, 9) == 9
+    assert await served.counted("requests_total", 9) == 9
 
 
 async def test_metrics_are_of_all_workers_and_whole_while_calls_run(served: Served) -> None:
@@ -98,18 +98,9 @@ async def test_metrics_are_of_all_workers_and_whole_while_calls_run(served: Serv
     await running
     assert (load.failed, load.cut) == ([], 0)
     assert counts == sorted(counts)
-    assert await until_counted(served, load.served) == load.served
+    assert await served.counted("requests_total", load.served) == load.served
     assert await served.metric("event_loop_lag_seconds_count") > 0
     assert await served.metric("build_info") == 1
-
-
-async def until_counted(served: Served, count: int) -> float:
-    """Another worker's Records are in its files a tick later."""
-    for _ in range(100):
-        if (counted := await served.metric("requests_total")) >= count:
-            break
-        await asyncio.sleep(0.02)
-    return counted
 
 
 async def test_p05_when_the_parent_is_killed_the_workers_drain_and_the_port_is_free(served: Served) -> None:
