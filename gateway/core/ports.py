@@ -68,7 +68,7 @@ class Downstream(Protocol):
         """A whole answer in one write."""
 
     def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """The head of a stream."""
+        """The head of a stream. It goes out with what is written next."""
 
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
         """A piece of the stream; `framed` is the same piece already in HTTP chunk framing, if there is such."""
@@ -76,8 +76,8 @@ class Downstream(Protocol):
     def relay(self, data: bytes) -> bool:
         """A piece in the framing it came in. False, and nothing is sent, if the client takes no chunks."""
 
-    def finish(self) -> None:
-        """The stream is complete."""
+    def finish(self, payload: bytes = b"") -> None:
+        """The stream is complete, with this for its last piece."""
 
     def cut(self, last_words: bytes) -> None:
         """Flush, then close without the terminal chunk, so that no client takes the stream for complete."""

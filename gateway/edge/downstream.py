@@ -34,6 +34,7 @@ class HttpDownstream:
 
     __slots__ = (
         "_drained",
+        "_head_waiting",
         "_http10",
         "_reader",
         "_timers",
@@ -57,6 +58,7 @@ class HttpDownstream:
         self._timers = timers
         self._write_timeout = write_timeout
         self._http10 = http10
+        self._head_waiting = b""
         self._reader: Reader | None = None
         self._written = 0
         self._drained: asyncio.Future[None] | None = None
@@ -79,26 +81,23 @@ class HttpDownstream:
         self._write(head + body if self.body_wanted else head)
 
     def start(self, status: int, headers: Headers) -> None:
-        self._write(self._head(status, headers, "" if self._http10 else "transfer-encoding: chunked\r\n"))
+        """One write less, and the client is woken once for its head and its first event."""
+        self._head_waiting = self._head(status, headers, "" if self._http10 else "transfer-encoding: chunked\r\n")
 
     def write(self, payload: bytes, framed: bytes | None = None) -> None:
-        if self._http10:
-            framed = payload
-        elif framed is None:
-            framed = b"%x\r\n%b\r\n" % (len(payload), payload)
-        self._write(framed)
+        self._write(framed if framed is not None and not self._http10 else self._frame(payload))
 
     def relay(self, data: bytes) -> bool:
-        if self._http10:
+        if self._http10 or self._head_waiting:
             return False
         if self._transport is not None:
             self._written += len(data)
             self._transport.write(data)
         return True
 
-    def finish(self) -> None:
-        if not self._http10:
-            self._write(b"0\r\n\r\n")
+    def finish(self, payload: bytes = b"") -> None:
+        last = self._frame(payload) if payload else b""
+        self._write(last if self._http10 else last + b"0\r\n\r\n")
 
     def cut(self, last_words: bytes) -> None:
         if last_words:
@@ -123,7 +122,12 @@ class HttpDownstream:
         end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
         return f"{status_line}{header_lines(headers)}{framing}{self.extra}{end}".encode("latin-1")
 
+    def _frame(self, payload: bytes) -> bytes:
+        return payload if self._http10 else b"%x\r\n%b\r\n" % (len(payload), payload)
+
     def _write(self, data: bytes) -> None:
+        if self._head_waiting:
+            data, self._head_waiting = self._head_waiting + data, b""
         if self._transport is not None:
             self._written += len(data)
             self._transport.write(data)

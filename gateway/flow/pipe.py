@@ -118,12 +118,12 @@ class Pipe:
         self._seen = self._timers.now
         scanner = self._scanner
         out = payload if scanner is None else scanner.feed(payload)
-        if out is payload:
+        if scanner is not None and scanner.over:
+            self._conclude(scanner, out)
+        elif out is payload:
             self._downstream.write(payload, framed)
         elif out:
             self._downstream.write(out)
-        if scanner is not None and scanner.over:
-            self._conclude(scanner)
 
     def relay(self, data: bytes) -> bool:
         """The way of nearly every event: as it came, from one socket to the other."""
@@ -150,23 +150,25 @@ class Pipe:
     def _forward(self, out: bytes) -> None:
         if self._over.done():
             return
+        if self._scanner is not None and self._scanner.over:
+            self._conclude(self._scanner, out)
+        elif out:
+            self._downstream.write(out)
+
+    def _conclude(self, scanner: Scanner, out: bytes) -> None:
+        if not scanner.failed:
+            self._finish(out)
+            return
         if out:
             self._downstream.write(out)
-        if self._scanner is not None and self._scanner.over:
-            self._conclude(self._scanner)
+        self.break_off(StreamFailed())
 
-    def _conclude(self, scanner: Scanner) -> None:
-        if scanner.failed:
-            self.break_off(StreamFailed())
-        else:
-            self._finish()
-
-    def _finish(self) -> None:
+    def _finish(self, out: bytes = b"") -> None:
         """A client that leaves from here on has got everything: the call is settled now, not when its task wakes."""
         if self._over.done():
             return
         self._record.end(Outcome.OK, 200)
-        self._downstream.finish()
+        self._downstream.finish(out)
         self._answer.release()
         self._over.set_result(None)
 

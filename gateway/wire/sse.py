@@ -148,7 +148,7 @@ class EventStream:
         if self._first and not self._strip_bom():
             return b""
         at = 0
-        for end in [boundary.end() for boundary in _BOUNDARY.finditer(tail, search)]:
+        for end in _ends(tail, search):
             out.append(self._event(bytes(tail[at:end])))
             at = end
             if self.over or self.error is not None:
@@ -228,6 +228,16 @@ class EventStream:
                 return not self._drop_usage
         self.events += 1
         return True
+
+
+def _ends(stream: bytearray, start: int) -> list[int]:
+    """Where the events end of which the last bytes come after `start`. Without CR, as most are, a search is enough."""
+    if stream.find(b"\r", start) >= 0:
+        return [boundary.end() for boundary in _BOUNDARY.finditer(stream, start)]
+    ends = []
+    while (start := stream.find(b"\n\n", start) + 2) > 1:
+        ends.append(start)
+    return ends
 
 
 def _count_plain(events: bytes) -> int:

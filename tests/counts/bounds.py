@@ -17,6 +17,8 @@ PLAIN_WITH_REDIS: Counts = {
     "turns on the way out": 0,
     "trips on the way in": 1,
 }
+# The other one is getpid, in `asyncio.get_running_loop()` up to CPython 3.11.
+STREAM: Counts = {"reads": 3, "writes": 3, "turns": 5, "other system calls": 1}
 EVENT: Counts = {"reads": 1, "writes": 1, "turns": 1, "other system calls": 0}
 
 # Of Redis, by call: admissions and settlements. At once means that all requests are there when the loop turns. In the

@@ -71,6 +71,22 @@ async def test_a_plain_call(strace: str, tmp_path: Path, upstream: Simulator) ->
     compare("a plain call", {**typical(pieces), "turns on the way out": waits}, bounds.PLAIN)
 
 
+async def test_a_stream(strace: str, tmp_path: Path, upstream: Simulator, script: Script) -> None:
+    """Of one event. Its head goes out with the event, and its last bytes with the terminal chunk."""
+    async with (
+        traced(strace, tmp_path, written(tmp_path, routes(upstream.url))) as trace,
+        Client.to(trace.served.port) as client,
+    ):
+        await client.stream(script, WARM_UP)
+        begin = await trace.mark()
+        for _ in range(CALLS):
+            await until_idle(*trace.served.pids)
+            await client.stream(script, 1, lambda: until_idle(*trace.served.pids))
+        pieces = list(split(trace.between(begin, await trace.mark()), READS, '"POST '))
+    assert len(pieces) == CALLS
+    compare("a stream of one event", typical(pieces), bounds.STREAM)
+
+
 async def test_a_plain_call_with_redis(strace: str, tmp_path: Path, upstream: Simulator, redis: RedisServer) -> None:
     """An admission may meet the trip of a settlement that went alone: so the median."""
     async with traced(strace, tmp_path, written(tmp_path, routes(upstream.url, redis.url))) as trace:

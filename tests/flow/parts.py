@@ -194,8 +194,9 @@ class FakeDownstream:
         self.relayed.append(data)
         return self.takes_chunks
 
-    def finish(self) -> None:
+    def finish(self, payload: bytes = b"") -> None:
         assert self.end is None
+        self.body += payload
         self.end = "finished"
 
     def cut(self, last_words: bytes) -> None:
