@@ -16,9 +16,14 @@ from gateway.app import App
 from gateway.config.load import parse
 from gateway.observe.logs import LineWriter, configure
 from gateway.simulator import Simulator
+from tests import catalogue
 
 KEY = "sk-gw-" + "k" * 43
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    catalogue.register(config)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
