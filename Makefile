@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NODE := tests/sdk/node
+# Tests that run at once: most of them wait. One process, to debug in: make test JOBS=0
+JOBS := 4
 NODE_MODULES := $(if $(shell command -v npm),$(if $(wildcard $(NODE)/package-lock.json),$(NODE)/node_modules/.stamp))
 
 export PIP_ROOT_USER_ACTION := ignore
@@ -22,7 +24,7 @@ run: $(VENV)/runtime.stamp ## set everything up, then start a gateway with two s
 	@exec $(BIN)/gateway demo $(ARGS)
 
 test: $(VENV)/dev.stamp $(NODE_MODULES) ## set everything up, then run the tests; ARGS="-k name" for some of them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-realllm: $(VENV)/dev.stamp $(NODE_MODULES) ## the SDKs against a real LLM server (llama.cpp, with a tiny random model)
 	test -x .venv-realllm/bin/python || $(PYTHON) -m venv .venv-realllm

@@ -30,6 +30,10 @@ class Place:
     load_core: int
     redis: str = ""
 
+    def cores(self, workers: int) -> frozenset[int]:
+        """Two workers have the core of the load, too."""
+        return frozenset({self.core} if workers == 1 else {self.core, self.load_core})
+
 
 class Contestant(Protocol):
     @property
@@ -62,18 +66,21 @@ class Bare:
 @dataclass(frozen=True, slots=True)
 class Nginx:
     name: str = "nginx"
+    workers: int = 1
 
     def start(self, place: Place) -> Process:
         port, folder = free_port(), place.folder / "nginx"
         folder.mkdir(exist_ok=True)
-        (folder / "nginx.conf").write_text(_NGINX % {"port": port, "upstream": place.upstream, "folder": folder})
+        (folder / "nginx.conf").write_text(
+            _NGINX % {"workers": self.workers, "port": port, "upstream": place.upstream, "folder": folder}
+        )
         words = [nginx_program() or "nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", "nginx.conf"]
-        return Process(Command(words, place.environ, place.folder / "nginx.log", frozenset({place.core})), port)
+        return Process(Command(words, place.environ, place.folder / "nginx.log", place.cores(self.workers)), port)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """`package` is the folder that `gateway` is imported from; two workers have the core of the load, too."""
+    """`package` is the folder that `gateway` is imported from."""
 
     name: str = "gateway"
     workers: int = 1
@@ -89,8 +96,7 @@ class Gateway:
         listen = ["--listen", f"127.0.0.1:{port}"]
         words = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(config), *listen]
         environ = {**place.environ, "PYTHONPATH": str(self.package)}
-        cores = frozenset({place.core} if self.workers == 1 else {place.core, place.load_core})
-        return Process(Command(words, environ, config.with_suffix(".log"), cores), port)
+        return Process(Command(words, environ, config.with_suffix(".log"), place.cores(self.workers)), port)
 
     def config(self, place: Place) -> str:
         """Everything on: limits of every kind, none ever reached, and prices."""
@@ -134,7 +140,7 @@ _KEY = "  - {name: key-%d, sha256: %s, limits: all}\n"
 
 _NGINX = """\
 daemon off;
-worker_processes 1;
+worker_processes %(workers)d;
 worker_rlimit_nofile 20000;
 pid %(folder)s/nginx.pid;
 events { worker_connections 16384; multi_accept on; }
@@ -150,7 +156,7 @@ http {
     keepalive_requests 100000000;
     upstream simulator { server 127.0.0.1:%(upstream)d; keepalive 8192; keepalive_requests 100000000; }
     server {
-        listen 127.0.0.1:%(port)d backlog=4096;
+        listen 127.0.0.1:%(port)d backlog=4096 reuseport;
         location / {
             proxy_pass http://simulator;
             proxy_http_version 1.1;

@@ -77,6 +77,7 @@ class Scenario:
 GATEWAY, REDIS = Gateway(), Gateway("gateway redis", redis=True)
 TWO = Gateway("gateway redis 2 workers", workers=2, redis=True)
 DIRECT, NGINX, BARE = Direct(), Nginx(), Bare()
+NGINX_TWO = Nginx("nginx 2 workers", workers=2)
 
 STREAMS = Streams(400, 50)
 _CURVE = ((10, 50.0), (100, 50.0), (1000, 10.0), (5000, 2.0))  # streams and events/s of each: 10,000 events/s at most
@@ -107,8 +108,8 @@ def scenarios() -> Iterator[Scenario]:
         cases = (Case(contestant, Streams(number, rate), number) for contestant in _PROXIES)
         yield Scenario("streams-number", tuple(cases), rounds=5 if number <= 1000 else 3)
     yield Scenario("memory", _all(Idle(2000), *_PROXIES), rounds=3, fresh=True)
-    yield Scenario("workers-plain", _all(Plain(32), REDIS, TWO))
-    yield Scenario("workers-streams", _all(STREAMS, REDIS, TWO))
+    yield Scenario("workers-plain", _all(Plain(32), REDIS, TWO, NGINX, NGINX_TWO))
+    yield Scenario("workers-streams", _all(STREAMS, REDIS, TWO, NGINX, NGINX_TWO))
     bodies = (Case(GATEWAY, Plain(4, body=size), size) for size in (KB, 10 * KB, 100 * KB, MB, 10 * MB))
     yield Scenario("bodies", tuple(bodies), rounds=5)
     keys = (Case(_with_keys(n), Plain(32, 0.7), n) for n in (10, 10_000, 100_000))
