@@ -62,8 +62,13 @@ class Dispatch:
         try:
             await self._find(request)(self, request)
         except Refusal as refusal:
-            downstream.keep_alive &= await request.discard()
+            if request.is_unread:
+                refusal.close = True
             refuse(downstream, refusal)
+            if refusal.close:
+                downstream.end()
+            if request.is_unread:
+                await request.discard()
         except Break:
             pass
         except Exception:
@@ -75,7 +80,9 @@ class Dispatch:
         return SENT if downstream.keep_alive else SENT_LAST
 
     def _find(self, request: Request) -> Handler:
-        """Raises UnknownUrl, MethodNotAllowed or ExpectationFailed."""
+        """Raises UnknownUrl, MethodNotAllowed, ExpectationFailed, or what is wrong with the head."""
+        if request.fault is not None:
+            raise request.fault
         route = _route(request.path)
         if route.for_operators:
             ops.require_operator(request, self._house.config.server)

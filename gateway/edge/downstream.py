@@ -80,6 +80,11 @@ class HttpDownstream:
         head = self._head(status, headers, length)
         self._write(head + body if self.body_wanted else head)
 
+    def end(self) -> None:
+        """The client sees the end of the connection at once, though what it is sending is still taken."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
+
     def start(self, status: int, headers: Headers) -> None:
         """One write less, and the client is woken once for its head and its first event."""
         self._head_waiting = self._head(status, headers, "" if self._http10 else "transfer-encoding: chunked\r\n")

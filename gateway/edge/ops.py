@@ -11,7 +11,7 @@ from gateway.core.settings import ServerSettings
 from gateway.edge.ingress import is_in
 from gateway.edge.request import Request
 
-_FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip")
+_FORWARDING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"true-client-ip", b"cf-connecting-ip", b"via")
 
 
 def require_operator(request: Request, settings: ServerSettings) -> None:

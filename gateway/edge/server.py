@@ -6,22 +6,18 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
-from aiohttp import StreamReader, http, web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, http, web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
 from gateway.core.clock import Timer, Timers
-from gateway.core.errors import BadRequest, HeadersTooLarge, Refusal, UriTooLong
 from gateway.core.settings import Config, ServerSettings
 from gateway.edge.downstream import HIGH_WATER, HttpDownstream, header_lines
+from gateway.edge.parsing import MAX_FIELD, MAX_HEADERS, MAX_LINE, parse_refusal, whole_messages
 from gateway.edge.refusal import refuse
-from gateway.edge.request import Request
+from gateway.edge.request import ChunkedRequest, Request
 
 BACKLOG = 1024
-# Different, so that a LineTooLong, which only tells the limit, says what was too long.
-MAX_LINE = 8190
-MAX_FIELD = 8192
-MAX_HEADERS = 128
 LINGERING = 1.0
 
 
@@ -60,16 +56,21 @@ class ClientConnection(web.RequestHandler):
         self._settings = settings
         self._timers = timers
         self._head_timer: Timer | None = None
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        self._failed = False
+        self._received = 0
+        self._received_before = 0
+        self._end = b""
 
-    def open_downstream(self, message: RawRequestMessage) -> HttpDownstream:
-        """The client's end for one request."""
+    def open_downstream(self, message: RawRequestMessage, payload: StreamReader) -> HttpDownstream:
+        """The client's end for one request, whose body is `payload`."""
         http10 = message.version < http.HttpVersion11
         downstream = HttpDownstream(self.transport, self._timers, self._settings.write_timeout, http10=http10)
-        if message.should_close:
+        if message.should_close or (self._failed and not self._messages):
             downstream.keep_alive = False
         if message.method == "HEAD":
             downstream.body_wanted = False
-        self.downstream = downstream
+        self.downstream, self._payload = downstream, payload
         return downstream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -83,15 +84,42 @@ class ClientConnection(web.RequestHandler):
         """uvloop raises on a write to a closed transport: let go of it before anything else hears."""
         if self.downstream is not None:
             self.downstream.detach()
+        self._payload = EMPTY_PAYLOAD  # it knows its connection: a cycle
         self._head_arrived()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._failed:
+            return
+        self._received += len(data)
+        self._end = data[-7:] if len(data) >= 7 else (self._end + data)[-7:]
         super().data_received(data)
         if not self.is_idle():
             self._head_arrived()
+            if self._messages and type(self._messages[-1][0]) is _ErrInfo:
+                self._fail()
         elif data and self._head_timer is None:
             self._await_head()
+
+    def _fail(self) -> None:
+        """What came last is no HTTP: the requests before it are answered, then it is, and the connection is closed.
+
+        aiohttp queues an error for it, but loses what else it parsed of the same segment, and leaves a body that was
+        being read waiting.
+        """
+        self._failed = True
+        error = self._messages.pop()
+        self._request_count -= 1
+        lost = whole_messages(self._parser)
+        payload = self._messages[-1][1] if self._messages else self._payload
+        if lost is not None or payload.is_eof():
+            self._messages += [*(lost or ()), error]
+            self._request_count += len(lost or ()) + 1
+        elif not self.is_idle():  # else it was answered without its body, and is closed in a moment
+            payload.set_exception(parse_refusal(cast(_ErrInfo, error[0]).exc))
+            payload.feed_eof()
+            if self.downstream is not None and not self._messages and not self.downstream.begun:
+                self.downstream.keep_alive = False
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """aiohttp wants it after every read of a body; what was not paused has nothing to resume."""
@@ -111,6 +139,14 @@ class ClientConnection(web.RequestHandler):
     def is_idle(self) -> bool:
         """Whether every request so far was answered: after some data, the head of the next is on its way."""
         return self.answered == self._request_count
+
+    def wire_bytes(self) -> int:
+        """Of the request under way, as far as it came behind the last answer; 0 if another came behind it."""
+        return self._received - self._received_before if self._request_count == self.answered + 1 else 0
+
+    def may_have_trailers(self) -> bool:
+        """Of the request under way, when it is whole and chunked. A line that is only a 0 can't be a trailer."""
+        return self._end != b"\r\n0\r\n\r\n" or self._request_count != self.answered + 1
 
     def _await_head(self) -> None:
         self.since = self._timers.now
@@ -132,6 +168,7 @@ class ClientConnection(web.RequestHandler):
         """Nothing to finish, unless the request was for an upgrade: then what came behind it is looked at now."""
         self.answered += 1
         self.since = self._timers.now
+        self._received_before = self._received
         if self._upgraded:
             return await super().finish_response(request, resp, start_time)
         return resp, False
@@ -150,7 +187,7 @@ class ClientConnection(web.RequestHandler):
         downstream.extra = header_lines(
             (("x-request-id", request.request_id), ("x-gateway-config-version", self._server.version))
         )
-        refuse(downstream, _parse_refusal(exc))
+        refuse(downstream, parse_refusal(exc))
         return SENT_LAST
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
@@ -163,14 +200,6 @@ def _ids() -> Iterator[str]:
     while True:
         digits = os.urandom(16 * 256).hex()
         yield from [digits[at : at + 32] for at in range(0, len(digits), 32)]
-
-
-def _parse_refusal(exc: BaseException | None) -> Refusal:
-    if isinstance(exc, LineTooLong):
-        return UriTooLong() if exc.args[1] == MAX_LINE else HeadersTooLarge()
-    if exc is not None and "Too many headers" in str(exc):
-        return HeadersTooLarge()
-    return BadRequest()
 
 
 class GatewayServer(web.Server):
@@ -208,7 +237,13 @@ class GatewayServer(web.Server):
     def _open_request(
         self, message: RawRequestMessage, payload: StreamReader, connection: Any, writer: object, task: object
     ) -> Any:
-        downstream = connection.open_downstream(message)
+        downstream = connection.open_downstream(message, payload)
+        if message.chunked:
+            request = ChunkedRequest(message, payload, downstream, next(self._ids), connection.peer, self._settings)
+            request.connection = connection
+            if message.method != "POST":
+                downstream.keep_alive = False  # nobody reads it, so nobody sees its trailers
+            return request
         return Request(message, payload, downstream, next(self._ids), connection.peer, self._settings)
 
     def __call__(self) -> ClientConnection:

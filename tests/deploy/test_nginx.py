@@ -13,6 +13,7 @@ import pytest
 
 from gateway.config.load import parse
 from gateway.simulator import Gate, Request, Reset, Send, Silence, Simulator, Step, Wait, chunked, sse_answer
+from tests.catalogue import fault
 from tests.conftest import KEY, StartGateway
 from tests.deploy.conftest import ROOT, StartNginx, free_port, localized
 from tests.e2e.raw import RawClient, chat, post, unchunked
@@ -59,6 +60,7 @@ def test_the_shipped_file_is_valid(nginx: str, tmp_path: Path) -> None:
     assert "[warn]" not in found.stderr
 
 
+@fault("N10")
 def test_its_numbers_fit_the_defaults_of_the_gateway() -> None:
     text = (ROOT / "deploy/nginx.conf").read_text()
 
@@ -83,6 +85,7 @@ keys: [{{name: k, key: {KEY}}}]
     assert number("proxy_read_timeout") > max(model.timeout, model.idle_timeout)
 
 
+@fault("N02")
 async def test_a_stream_arrives_event_by_event(
     start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -105,6 +108,7 @@ async def test_a_stream_arrives_event_by_event(
     assert (await gateway.last_call())["outcome"] == "ok"
 
 
+@fault("N09")
 async def test_a_client_that_does_not_read_holds_the_upstream_back(
     start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -150,6 +154,7 @@ async def test_a_stream_that_breaks_ends_as_a_cut(
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["after the first byte", "before the first byte"])
+@fault("N04")
 async def test_a_client_that_leaves_takes_the_upstream_call_with_it(
     stream: bool, start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -190,6 +195,7 @@ async def test_what_operators_ask_is_closed(
     assert "x-gateway-config-version" not in reply.headers, "the gateway was asked"
 
 
+@fault("N06")
 async def test_a_body_that_is_too_large_is_refused_in_json(
     start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str
 ) -> None:
@@ -212,6 +218,7 @@ async def test_a_body_that_is_too_large_is_refused_in_json(
         pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad_request", id="two hosts"),
     ],
 )
+@fault("N06")
 async def test_a_request_that_nginx_refuses_gets_json(
     request_bytes: bytes, status: int, code: str, start_nginx: StartNginx
 ) -> None:
@@ -219,6 +226,7 @@ async def test_a_request_that_nginx_refuses_gets_json(
     assert (reply.status, reply.error["code"]) == (status, code)
 
 
+@fault("N06")
 async def test_a_gateway_that_is_down_is_a_502_in_json(start_nginx: StartNginx) -> None:
     reply = await ask(await start_nginx(free_port()), get("/v1/models", "X-Request-Id: not one\r\n"))
     assert (reply.status, reply.error["code"]) == (502, "gateway_unreachable")
@@ -226,6 +234,7 @@ async def test_a_gateway_that_is_down_is_a_502_in_json(start_nginx: StartNginx) 
     assert re.fullmatch(r"[0-9a-f]{32}", reply.headers["x-request-id"])
 
 
+@fault("N06")
 async def test_a_gateway_that_is_late_is_a_504_in_json(
     start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -245,6 +254,7 @@ async def test_a_gateway_that_is_late_is_a_504_in_json(
         pytest.param(post(chat("first/fault-500"), headers="Connection: close\r\n"), 502, "upstream_error", id="502"),
     ],
 )
+@fault("N06")
 async def test_the_gateway_s_own_errors_pass_as_they_are(
     request_bytes: bytes,
     status: int,

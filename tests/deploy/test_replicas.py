@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.simulator import Simulator
+from tests.catalogue import fault
 from tests.conftest import Gateway, StartGateway
 from tests.deploy.conftest import StartNginx, free_port
 from tests.e2e.raw import RawClient, chat, post
@@ -40,6 +41,7 @@ async def test_one_that_is_down_costs_no_call(
     assert len(upstream.requests) == CALLS
 
 
+@fault("N03")
 async def test_a_call_that_one_began_is_never_given_to_the_other(
     start_gateway: StartGateway, start_nginx: StartNginx, two_upstreams: str, upstream: Simulator
 ) -> None:

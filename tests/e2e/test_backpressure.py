@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import Iterator
 
 from gateway.simulator import Gate, Request, Send, Simulator, Step, Wait, chunked, head
+from tests.catalogue import fault
 from tests.conftest import StartGateway
 from tests.e2e.raw import RawClient, chat, post, unchunked
 
@@ -27,6 +29,7 @@ class Flood:
         yield Send(chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
+@fault("C05")
 async def test_a_slow_client_gets_everything_and_the_gateway_holds_little(
     start_gateway: StartGateway, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -47,6 +50,7 @@ async def test_a_slow_client_gets_everything_and_the_gateway_holds_little(
     assert (await gateway.last_call())["outcome"] == "ok"
 
 
+@fault("C06")
 async def test_a_client_that_takes_nothing_is_cut_after_the_write_timeout(
     start_gateway: StartGateway, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -96,3 +100,13 @@ async def test_a_plain_answer_beyond_the_bound_is_piped_whole(
     assert complete
     assert received == body
     assert (await gateway.last_call())["outcome"] == "ok"
+
+
+async def test_the_kernel_holds_little_for_a_client(start_gateway: StartGateway, two_upstreams: str) -> None:
+    gateway = await start_gateway(two_upstreams)
+    client = RawClient(gateway.port)
+    await client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    await client.until(b"ok\n")
+    [connection] = gateway.app._server.connections
+    raw = connection.transport.get_extra_info("socket")
+    assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 128 * 1024

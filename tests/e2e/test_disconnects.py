@@ -5,12 +5,14 @@ import asyncio
 import pytest
 
 from gateway.simulator import Gate, Send, Silence, Simulator, Wait, sse_answer
+from tests.catalogue import fault
 from tests.conftest import StartGateway
 from tests.e2e.raw import RawClient, chat, post
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 
 
+@fault("C01", "C04")
 @pytest.mark.parametrize("how", ["fin", "rst", "half-close"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
 async def test_before_the_first_byte(
@@ -32,6 +34,7 @@ async def test_before_the_first_byte(
     assert not second.requests, "no fallback is started for nobody"
 
 
+@fault("C02", "C03", "C04")
 @pytest.mark.parametrize("how", ["fin", "rst", "half-close"])
 async def test_after_the_first_byte(
     how: str, start_gateway: StartGateway, two_upstreams: str, upstream: Simulator
@@ -50,6 +53,7 @@ async def test_after_the_first_byte(
     assert len(gateway.app.live) == 0
 
 
+@fault("C11")
 async def test_while_the_body_is_sent(start_gateway: StartGateway, two_upstreams: str, upstream: Simulator) -> None:
     gateway = await start_gateway(two_upstreams)
     client = RawClient(gateway.port)

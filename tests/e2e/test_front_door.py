@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.simulator import Simulator
+from tests.catalogue import bad_input
 from tests.conftest import KEY, Gateway, StartGateway
 from tests.e2e.answers import Answer, answer_to
 from tests.e2e.raw import RawClient, chat, post
@@ -53,6 +54,7 @@ async def test_a_chunked_body_is_read(gateway: Gateway) -> None:
     assert answer.status == 200
 
 
+@bad_input("B31")
 async def test_a_client_that_expects_100_continue_is_told_to(gateway: Gateway) -> None:
     client = RawClient(gateway.port)
     await client.send(request(f"Expect: 100-continue\r\nContent-Length: {len(PLAIN)}\r\n{CLOSE}"))

@@ -20,6 +20,7 @@ import pytest
 
 from gateway.reload import ConfigFile, Reloader
 from gateway.simulator import Gate, Request, Simulator, Wait, error_answer, json_answer, sse_answer
+from tests.catalogue import fault
 from tests.conftest import KEY, Gateway, StartGateway
 from tests.e2e.answers import Answer, answer_to, get
 from tests.e2e.raw import RawClient, chat, post, unchunked
@@ -128,6 +129,7 @@ def complete(answer: bytes) -> bool:
 
 
 class TestCallsUnderWay:
+    @fault("K05")
     async def test_k05_a_stream_ends_on_the_route_that_is_gone(
         self, start_reloading: StartReloading, configured: Configured, upstream: Simulator
     ) -> None:
@@ -154,6 +156,7 @@ class TestCallsUnderWay:
                 gc.collect()
                 await asyncio.sleep(0.001)
 
+    @fault("K07")
     async def test_k07_a_key_revoked_meanwhile_ends_its_stream_and_begins_no_other(
         self, start_reloading: StartReloading, configured: Configured, upstream: Simulator
     ) -> None:
@@ -170,6 +173,7 @@ class TestCallsUnderWay:
         rest, _ = await client.rest()
         assert complete(begun + rest)
 
+    @fault("K06")
     async def test_k06_a_lower_limit_refuses_until_the_use_is_below_it(
         self, start_reloading: StartReloading, configured: Configured, upstream: Simulator
     ) -> None:
@@ -261,6 +265,7 @@ class TestWhatStays:
 
 
 class TestWhatIsTaken:
+    @fault("K01")
     async def test_k01_an_invalid_file_changes_nothing_but_a_metric(
         self, start_reloading: StartReloading, configured: Configured, lines: list[bytes]
     ) -> None:
@@ -382,6 +387,7 @@ async def test_a_process_takes_its_file_again_on_sighup(configured: Configured, 
         await process.communicate()
 
 
+@fault("K13")
 async def test_k13_of_100_reloads_under_load_each_call_sees_exactly_one(
     start_reloading: StartReloading, configured: Configured, upstream: Simulator, second: Simulator
 ) -> None:

@@ -20,6 +20,7 @@ from gateway.simulator import (
     head,
     sse_answer,
 )
+from tests.catalogue import fault
 from tests.conftest import StartGateway
 from tests.e2e.raw import RawClient, chat, post, unchunked
 
@@ -54,6 +55,7 @@ async def ask(client: RawClient, request: bytes) -> tuple[bytes, bytes, bool]:
 LAST = "Connection: close\r\n"
 
 
+@fault("U41")
 async def test_a_stream_is_the_same_wherever_the_upstream_cuts_it(
     start_gateway: StartGateway, two_upstreams: str, upstream: Simulator
 ) -> None:
@@ -71,6 +73,7 @@ async def test_a_stream_is_the_same_wherever_the_upstream_cuts_it(
         assert (call["prompt_tokens"], call["completion_tokens"], call["usage_source"]) == (7, 2, "provider"), cut
 
 
+@fault("U41")
 async def test_a_stream_is_the_same_wherever_the_socket_cuts_it(
     start_gateway: StartGateway, two_upstreams: str, upstream: Simulator
 ) -> None:

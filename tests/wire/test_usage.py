@@ -67,6 +67,7 @@ def test_what_makes_no_sense_is_no_usage(reported: bytes) -> None:
         (b'"data:image/png;base64,%b"' % (b"A" * 1_000_000), 1000),
         (b'["data:a","data:b"]', 1 + 2 * 1000),
         (b'["see data:a"]', 4),
+        (b'"data:"' * 10_001, 2 + 10_000 * 1000),
     ],
     ids=lambda value: str(len(value)) if isinstance(value, bytes) else None,
 )
