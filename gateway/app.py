@@ -38,6 +38,8 @@ CUT_TIMEOUT = 5.0
 SHUTDOWN_TIMEOUT = 2.0
 STORE_TIMEOUT = 2.0
 GAUGES_EVERY = 1.0
+# Of a connection, in the kernel: one that takes nothing would hold megabytes there before anybody is paused.
+MAX_UNSENT = 128 * 1024
 
 log = structlog.get_logger()
 
@@ -107,6 +109,8 @@ class App:
         settings = self.config.server
         where = {"host": settings.host, "port": settings.port} if listener is None else {"sock": listener}
         self._listener = await asyncio.get_running_loop().create_server(self._server, backlog=BACKLOG, **where)
+        for accepting in self._listener.sockets:  # what it accepts inherits it
+            accepting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT)
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -21,6 +21,7 @@ import pytest
 from gateway.config.load import ConfigError, Content, parse
 from gateway.core.settings import Config
 from gateway.reload import SHARE, ConfigFile, Reloader
+from tests.catalogue import fault
 from tests.conftest import KEY
 
 VALID = f"""\
@@ -138,6 +139,7 @@ class TestWatching:
             await reloads.until(1)
         assert [config.version for config in reloads.taken] == [version(OTHER)]
 
+    @fault("K02")
     async def test_k02_it_waits_until_the_file_stays_the_same(self, reloads: Reloads) -> None:
         """Half of a file may well be valid."""
         half = OTHER.replace("models:", "models:\n  half: {upstream: first}")
@@ -148,6 +150,7 @@ class TestWatching:
         assert [config.version for config in reloads.taken] == [version(OTHER)]
         assert reloads.refused == 0
 
+    @fault("K04")
     async def test_k04_the_swap_of_a_configmap_is_seen(self, tmp_path: Path, lines: list[bytes]) -> None:
         """The new file has the size and the times of the old one: only the link `..data` points elsewhere."""
         for name, text in (("one", VALID), ("two", OTHER)):
@@ -164,6 +167,7 @@ class TestWatching:
             await reloads.until(1)
         assert [config.version for config in reloads.taken] == [version(OTHER)]
 
+    @fault("K04")
     async def test_k04_a_file_that_is_gone_is_refused_once_and_taken_when_it_is_back(self, reloads: Reloads) -> None:
         with reloads.running():
             reloads.write(OTHER)
@@ -212,6 +216,7 @@ BAD = {
 class TestRefusing:
     @pytest.mark.parametrize(("text", "place"), [pytest.param(*case, id=name) for name, case in BAD.items()])
     @pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "watched"])
+    @fault("K01", "K03", "K04", "K15")
     async def test_each_fault_is_told_with_its_place(
         self, reloads: Reloads, text: str | bytes, place: str, told: bool
     ) -> None:
@@ -239,6 +244,7 @@ class TestRefusing:
             await reloads.hang_up()
         assert reloads.faults() == [": is not a regular file"]
 
+    @fault("K02")
     async def test_k02_of_a_cut_off_file_only_what_is_valid_is_taken(self, reloads: Reloads) -> None:
         with reloads.running():
             for size in range(len(VALID)):
@@ -278,6 +284,7 @@ class TestSignals:
             await reloads.hang_up()
         assert [config.version for config in reloads.taken] == [version(OTHER)]
 
+    @fault("P17")
     async def test_p17_many_are_a_few_and_the_last_one_wins(self, reloads: Reloads) -> None:
         reloads = Reloads(reloads.file, reloads.lines, interval=0.1)
         began = time.monotonic()
@@ -307,6 +314,7 @@ class TestSignals:
 class TestBesideCalls:
     """What a load holds: the interpreter only for moments, and of the past nothing."""
 
+    @fault("K12")
     async def test_the_file_is_parsed_in_a_thread_that_yields_and_leaves_all_as_it_was(self, reloads: Reloads) -> None:
         before = sys.getswitchinterval(), gc.isenabled(), gc.get_freeze_count()
         file = Watched(reloads.file.path, {})

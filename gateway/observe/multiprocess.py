@@ -14,12 +14,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from gateway.observe.reserved import Reserved
+
 # Where prometheus_client looks for the folder of the files: it takes it from nowhere else.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SUPERVISOR = "supervisor"
 VERSIONS = "gateway_config_version_info"
 
-# In memory, and there also where the root file system is read-only. A full one would kill who writes to it.
+# In memory, and there also where the root file system is read-only.
 _MEMORY = Path("/dev/shm")  # noqa: S108
 _ENOUGH = 16 << 20
 _READ_TRIES = 5
@@ -61,6 +63,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 def keep_in_files(identity: str) -> None:
     """Metrics made from now on do. No two living processes have the same `identity`; a later one goes on counting."""
+    values.MmapedDict = Reserved  # type: ignore[attr-defined]
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: identity)  # type: ignore[no-untyped-call]
 
 

@@ -1,6 +1,8 @@
 """One request to one target, up to its first good byte; from then on the answer that the pipe reads from."""
 
 import asyncio
+import contextlib
+import email.utils
 import re
 import time
 from typing import Self
@@ -65,7 +67,7 @@ class Attempt:
         self._connection: Connection | None = connection
         self._status = 0
         self._encoded = False
-        self._retry_after: tuple[str | None, str | None] = (None, None)
+        self._retry_after: tuple[str | None, str | None, str | None] = (None, None, None)
         self._held: list[bytes] = []
         self._size = 0
         self._lost = False
@@ -111,7 +113,7 @@ class Attempt:
             self.failed(ProtocolFault())
 
     def _failure_head(self, head: Head) -> None:
-        self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"))
+        self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"), head.get(b"date"))
         self.scanner = None
         if (fault := self._dialect.read_status(head.status)) is not None:
             self.failed(self._told(fault))
@@ -189,9 +191,9 @@ class Attempt:
         """With what the answer's headers add to it."""
         fault.upstream_request_id = self.upstream_request_id
         if isinstance(fault, RateLimitFault) or self._status == 503:
-            milliseconds, seconds = self._retry_after
+            milliseconds, seconds, date = self._retry_after
             if milliseconds or seconds:
-                fault.cooldown = read_retry_after(milliseconds, seconds, time.time())
+                fault.cooldown = read_retry_after(milliseconds, seconds, _wall(date))
         return fault
 
     def _settle(self, fault: Fault | None) -> None:
@@ -231,3 +233,11 @@ class Attempt:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
+
+
+def _wall(date: str | None) -> float:
+    """The wall clock that an answer's dates are by: the upstream's own, where it says what that shows."""
+    if date is not None:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            return email.utils.parsedate_to_datetime(date).timestamp()
+    return time.time()

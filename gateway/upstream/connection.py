@@ -104,7 +104,9 @@ class Connection(asyncio.Protocol):
             return
         try:
             payload = body.feed(data)
-        except FramingError:
+        except FramingError as error:
+            if error.payload and receiver is not None:
+                receiver.chunk(error.payload, None)
             self._break()
             return
         if receiver is None:
@@ -216,7 +218,9 @@ class Connection(asyncio.Protocol):
     def _settle(self) -> None:
         self._cancel_linger()
         self._listener = self._body = None
-        if self._keep_alive and self.usable:
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self.abort()  # it answered before it had the whole request, and may never take the rest
+        elif self._keep_alive and self.usable:
             self._on_idle(self)
         else:
             self.close()

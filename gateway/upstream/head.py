@@ -48,33 +48,35 @@ class HeadParser:
         name = name.lower()
         self._count += 1
         if name not in self._headers:
-            self._headers[name] = value
+            self._headers[name] = value.rstrip(b" \t")  # llhttp only takes the blanks before it
         elif name in _FRAMING:
             self._framed_twice = True
 
     def feed(self, data: bytes) -> Head | None:
         """None while the head is not complete; afterwards `rest` is what came behind it."""
         read = self._read + data
+        begin = 0
         while True:
-            at = read.find(_END)
+            at = read.find(_END, begin)
             end = at + len(_END) if at >= 0 else len(read)
-            if self._passed + end > MAX_BYTES:
+            if self._passed + end - begin > MAX_BYTES:
                 raise ProtocolFault
             try:
-                self._parser.feed_data(read[self._fed : end])
+                self._parser.feed_data(read[begin + self._fed : end])
             except (httptools.HttpParserError, httptools.HttpParserUpgrade):
                 raise ProtocolFault from None
             if self._count > MAX_COUNT:
                 raise ProtocolFault
             if at < 0:
-                self._read = read[1 - len(_END) :]
+                self._read = read[max(begin, end + 1 - len(_END)) :]
                 self._fed = len(self._read)
-                self._passed += end - self._fed
+                self._passed += end - begin - self._fed
                 return None
-            self.rest = read = read[end:]
             status = self._parser.get_status_code()
             if not 100 <= status < 200:
+                self.rest = read[end:]
                 return self._finish(status)
+            begin = end
             self._start()
 
     def _finish(self, status: int) -> Head:

@@ -15,7 +15,7 @@ def _size_line(length: int) -> bytes:
         line = b"%x\r\n" % max(0, length - digits - 4)
         if len(line) == digits + 2 and line != b"0\r\n":
             return line
-    return b"\n"
+    return b"\n" * (length + 1)
 
 
 _LISTED = 4096
@@ -23,13 +23,15 @@ _SIZE_LINES = [_size_line(length) for length in range(_LISTED)]
 
 
 def size_line(data: bytes) -> bytes:
-    """What a read of that length has to begin with if it is one whole chunk; no chunk begins with a line end."""
+    """What a read of that length has to begin with if it is one whole chunk; longer if it can't be one."""
     length = len(data)
     return _SIZE_LINES[length] if length < _LISTED else _size_line(length)
 
 
 class FramingError(Exception):
-    """The peer's framing is not valid; nothing after it can be trusted."""
+    """The peer's framing is not valid; nothing after it can be trusted. `payload` came before it, in the same read."""
+
+    payload = b""
 
 
 class Body(Protocol):
@@ -117,9 +119,13 @@ class ChunkedBody:
         return self._feed_pieces(data)
 
     def _feed_pieces(self, data: bytes) -> bytes:
-        at = self._whole_chunks(data) if self.between else 0
-        while at < len(data) and not self.complete:
-            at = self._step(self, data, at)
+        try:
+            at = self._whole_chunks(data) if self.between else 0
+            while at < len(data) and not self.complete:
+                at = self._step(self, data, at)
+        except FramingError as error:
+            error.payload = b"".join(self._pieces)
+            raise
         if self.complete:
             self.rest = data[at:]
         self.between = self._step is ChunkedBody._size and not self._line

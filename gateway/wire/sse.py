@@ -6,11 +6,10 @@ back, up to 64 KB, so that an error event can always be said on a boundary; beyo
 
 import re
 
-import msgspec
-
 from gateway.core.outcome import Usage
+from gateway.wire.chunk import Chunk, read_chunk
 from gateway.wire.likeness import Likeness
-from gateway.wire.usage import NOTHING, is_nothing, read_usage
+from gateway.wire.usage import is_nothing, read_usage
 
 HOLD = 64 * 1024
 DONE_EVENT = b"data: [DONE]\n\n"
@@ -20,34 +19,28 @@ _BOM = b"\xef\xbb\xbf"
 # A line end is CRLF, LF or CR, and never half a CRLF: a CR that ends what has arrived may still get its LF.
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_SPECIAL = re.compile(rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*[^n\s]|error")')
-
-
-class _Choice(msgspec.Struct):
-    finish_reason: object = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: msgspec.Raw = NOTHING
-    error: msgspec.Raw = NOTHING
-
-
-_decoder = msgspec.json.Decoder(_Chunk)
+# The last is an event of another choice than the first. A tool call has an index too, but none of these behind it.
+_SPECIAL = re.compile(
+    rb'"(?:finish_reason"\s*:\s*"|usage"\s*:\s*[^n\s]|error"'
+    rb'|index"\s*:\s*[1-9][0-9]*\s*,\s*"(?:delta|finish_reason|logprobs)")'
+)
 
 
 class EventStream:
     """One upstream's stream of chat completion chunks.
 
     Facts: `started`, a good event was seen, and only then does `feed` give anything; `error`, the data of a first
-    event that is an error instead; `events`, chunks passed on; `finished`, a finish_reason was seen; `done`, the stream
-    is complete; `failed`, it ended in an error event of its own; `over`, one of the two; `usage`.
+    event that is an error instead; `events`, chunks passed on; `finished`, every choice that began has had its
+    finish_reason; `done`, the stream is complete; `failed`, it ended in an error event of its own; `over`, one of the
+    two; `usage`.
     `repeats` knows a read that is one more plain event; whoever passes it on unread counts it in `events`.
     `drop_usage` takes out the `choices: []` usage chunk that the client did not ask for.
     """
 
     __slots__ = (
+        "_begun",
         "_drop_usage",
+        "_ended",
         "_first",
         "_flowing",
         "_held",
@@ -78,6 +71,7 @@ class EventStream:
         self.repeats = self._likeness.fits
         self._raw = False
         self._raw_end = b""
+        self._begun = self._ended = 0  # choices, a bit each
         self.started = False
         self.error: bytes | None = None
         self.events = 0
@@ -183,7 +177,7 @@ class EventStream:
     def _feed_raw(self, chunk: bytes, out: list[bytes]) -> bytes:
         """Pass on the rest of the event; gives back what comes after it."""
         joined = self._raw_end + chunk
-        boundary = _BOUNDARY.search(joined)
+        boundary = _BOUNDARY.search(joined) if b"\n" in joined or b"\r" in joined else None
         if boundary is None:
             self._raw_end = joined[-3:]
             out.append(chunk)
@@ -201,25 +195,25 @@ class EventStream:
         if data == b"[DONE]":
             self.done = self.over = True
             return event
-        if self.started and not _is_special(event):
+        if self.started and not _is_special(data):
             self.events += 1
             return event
         return event if self._read(data) else b""
 
     def _read(self, data: bytes) -> bool:
         """Take the facts out of an event's data. False if the event is not to be passed on."""
-        try:
-            chunk = _decoder.decode(data)
-        except (msgspec.MsgspecError, ValueError):
-            chunk = _Chunk()
+        chunk = read_chunk(data) or Chunk()
         if not is_nothing(chunk.error):
             if not self.started:
                 self.error = data
                 return False
             self.failed = self.over = True
         self.started = True
-        if any(choice.finish_reason is not None for choice in chunk.choices or ()):
-            self.finished = True
+        for choice in chunk.choices or ():
+            self._begun |= choice.bit
+            if choice.finish_reason is not None:
+                self._ended |= choice.bit
+        self.finished = bool(self._ended) and self._begun == self._ended
         if not is_nothing(chunk.usage):
             usage = read_usage(chunk.usage)
             self.usage = usage or self.usage
@@ -281,8 +275,4 @@ def _is_whole(data: bytes | None) -> bool:
     """Whether data without its closing blank line is all there, and not the half of something."""
     if data is None or data == b"[DONE]":
         return data is not None
-    try:
-        _decoder.decode(data)
-    except (msgspec.MsgspecError, ValueError):
-        return False
-    return True
+    return read_chunk(data) is not None

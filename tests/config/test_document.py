@@ -6,6 +6,7 @@ import pytest
 from gateway.config.document import MAX_BYTES, compose
 from gateway.config.faults import Path
 from gateway.config.scalars import scalar
+from tests.catalogue import fault
 from tests.config.files import faults_of, written
 
 
@@ -45,6 +46,7 @@ def bomb() -> str:
         pytest.param(b"#" * (MAX_BYTES + 1), "f: is larger than 33554432 bytes", id="more than 32 MiB"),
     ],
 )
+@fault("K03", "K08")
 def test_a_file_that_cannot_be_read_has_one_fault(text: str | bytes, fault: str) -> None:
     assert faults_of(text) == [fault]
 
@@ -89,15 +91,18 @@ def test_a_bare_variable_between_braces_gets_a_hint() -> None:
         ),
     ],
 )
+@fault("K09", "K10")
 def test_what_yaml_allows_and_this_file_does_not_is_a_fault_among_others(more: str, fault: str) -> None:
     assert fault in faults_of(written(more=more))
 
 
+@fault("K09")
 def test_a_python_tag_runs_nothing(tmp_path: FilePath) -> None:
     assert faults_of(written(more=f"tiers: !!python/object/apply:os.mkdir [{tmp_path}/made]"))
     assert not (tmp_path / "made").exists()
 
 
+@fault("K08")
 def test_an_alias_bomb_costs_no_more_than_its_text() -> None:
     started = time.process_time()
     faults_of(bomb())

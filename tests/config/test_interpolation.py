@@ -4,6 +4,7 @@ import pytest
 
 from gateway.config.load import parse
 from gateway.core.settings import Config
+from tests.catalogue import fault
 from tests.config.files import KEYS, faults_of, written
 
 
@@ -86,6 +87,7 @@ def test_a_variable_that_is_not_utf8_is_a_fault() -> None:
     ]
 
 
+@fault("K15")
 def test_an_upstream_with_an_unset_variable_is_left_out() -> None:
     upstreams = (
         '{a: {base_url: "https://${HOST}/v1", headers: {x: "${TOKEN}"}, stream_usage: "${B}"}, '

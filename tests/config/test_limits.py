@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.catalogue import fault
 from tests.config.files import faults_of, written
 
 COUNTS = {"requests_per_minute", "tokens_per_minute", "request_burst", "token_burst", "concurrent_streams"}
@@ -36,6 +37,7 @@ NO_COUNT = {
 
 @pytest.mark.parametrize("value", [pytest.param(value, id=value or "nothing") for value in NO_COUNT])
 @pytest.mark.parametrize("field", sorted(COUNTS))
+@fault("K11")
 def test_a_count_is_a_whole_number_of_at_least_one(field: str, value: str) -> None:
     rates = "".join(f"    {rate}: 9\n" for rate in ("requests_per_minute", "tokens_per_minute") if rate != field)
     text = written(more=f"limits:\n  l:\n{rates}    {field}: {value}\n")
@@ -172,6 +174,7 @@ STORE = {
         for value, message in messages.items()
     ],
 )
+@fault("K11")
 def test_no_other_value_is_taken(section: str, field: str, value: str, message: str) -> None:
     (fault,) = faults_of(written(more=f"{section}:\n  {field}: {value}"))
     assert fault.partition(" (did you mean")[0] == f"f:5:{len(field) + 5} {section}.{field}: {message}"

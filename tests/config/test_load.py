@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import ConfigError, load, parse
+from tests.catalogue import fault
 from tests.config.files import KEY, faults_of, written
 from tests.config.test_schema import TEN_LINES
 
@@ -74,6 +75,7 @@ def test_the_example_shows_the_defaults() -> None:
         assert getattr(haiku, name) == getattr(plain, name)
 
 
+@fault("K02")
 def test_a_file_cut_off_anywhere_loads_or_is_a_config_error() -> None:
     content = EXAMPLE.read_bytes()
     environ = {"GATEWAY_API_KEY": KEY}

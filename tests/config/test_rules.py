@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from tests.catalogue import fault
 from tests.config.files import KEY, faults_of, written
 
 ALONE = "must be 1 as long as store.url is memory://, which no two processes share: use redis://"
@@ -104,6 +105,7 @@ def headers(names: str, fields: str = "") -> str:
         ),
     ],
 )
+@fault("K15")
 def test_fields_that_contradict_one_another_are_faults(text: str, faults: list[str]) -> None:
     assert faults_of(text) == faults
 

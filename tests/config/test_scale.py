@@ -16,6 +16,7 @@ from gateway.flow.authenticate import authorize, identify
 from gateway.flow.plan import Planner
 from gateway.state.health import Health
 from gateway.state.keyring import Keyring
+from tests.catalogue import fault
 from tests.config.files import faults_of, key_of, many_keys, many_models, written
 from tests.conftest import StartGateway
 from tests.values import make_ask, make_call
@@ -150,6 +151,7 @@ async def get_key(port: int, key: str) -> bytes:
     return answer
 
 
+@fault("K12")
 async def test_one_of_a_hundred_thousand_keys_lets_its_caller_in(start_gateway: StartGateway) -> None:
     """Also for the time that it takes: a step that is not linear would not end within the test's timeout."""
     limits = "limits: {l: {requests_per_minute: 9}}"

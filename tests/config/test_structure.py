@@ -3,6 +3,7 @@ import re
 import pytest
 
 from gateway.config import schema
+from tests import catalogue
 from tests.config.files import faults_of, written
 
 DURATION = "must be a duration with its unit, such as 500ms, 15s, 2m or 1h"
@@ -336,6 +337,7 @@ FIELDS = [(place, field) for spec, place in PLACES.items() for field in getattr(
 
 
 @pytest.mark.parametrize(("place", "field"), FIELDS)
+@catalogue.fault("K11")
 def test_no_value_of_any_field_is_more_than_a_fault(place: str, field: str) -> None:
     for value in BAD_VALUES:
         section = place % f"{field}: {value}"

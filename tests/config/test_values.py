@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, store_url
 from gateway.config.interpolation import Interpolated
 from gateway.config.values import duration, expires, size, usd
+from tests.catalogue import fault
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
@@ -125,6 +126,7 @@ def test_a_base_url_is_taken_apart(text: str, url: BaseUrl) -> None:
         ("http://224.0.0.1/", "multicast"),
     ],
 )
+@fault("K16")
 def test_a_base_url_that_could_mislead_is_refused(text: object, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         base_url(text)

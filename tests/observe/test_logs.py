@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from gateway.observe.logs import MAX_PENDING, LineWriter
+from tests.catalogue import fault
 
 
 class Sink:
@@ -52,6 +53,7 @@ class TestWriter:
         assert sink.written.split(b"\n") == [*(b"%d" % n for n in range(1000)), b""]
         assert writer.dropped == 0
 
+    @fault("P09")
     def test_p09_a_stuck_sink_holds_up_nobody_and_what_is_too_much_is_dropped_and_counted(self) -> None:
         sink = Sink()
         writer = LineWriter(sink)
@@ -63,6 +65,7 @@ class TestWriter:
         assert sink.written.count(b"\n") == 1 + MAX_PENDING
         assert sink.written.endswith(b"\n%d\n" % (MAX_PENDING - 1))
 
+    @fault("P09")
     def test_p09_nor_does_it_hold_up_the_end(self) -> None:
         sink = Sink()
         writer = LineWriter(sink)
@@ -71,6 +74,7 @@ class TestWriter:
         writer.close()
         assert sink.written == b"first\n"
 
+    @fault("P08")
     def test_p08_a_sink_that_fails_loses_and_counts_its_lines_and_the_next_ones_are_written(self) -> None:
         sink = Sink()
         writer = LineWriter(sink)

@@ -11,6 +11,7 @@ import pytest
 
 from gateway import app
 from gateway.simulator import Gate, Simulator, Wait, json_answer
+from tests.catalogue import fault
 from tests.conftest import StartGateway
 from tests.e2e.raw import RawClient, chat, post, unchunked
 from tests.processes.conftest import Configure
@@ -37,6 +38,7 @@ async def all_drain(served: Served) -> None:
     await served.until("draining", max(1, len(served.pids)))
 
 
+@fault("P03")
 async def test_p03_after_sigterm_it_says_not_ready_accepts_for_a_moment_and_lets_streams_end(served: Served) -> None:
     client, begun = await open_stream(served, "first/sim-50tps-130tok")
     served.send(signal.SIGTERM)
@@ -82,6 +84,7 @@ async def test_the_head_of_an_answer_that_was_waited_for_says_close(served: Serv
 
 
 @pytest.mark.parametrize("workers", [1, 2], ids=["alone", "two workers"])
+@fault("P03")
 async def test_p03_at_the_drain_timeout_a_stream_is_told_and_cut(configure: Configure, workers: int) -> None:
     file = str(configure(workers=workers, drain_timeout="1s"))
     async with started(*SERVE, file, workers=workers) as served:

@@ -16,6 +16,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from gateway.simulator import Pause, Simulator, Step, sse_answer
+from tests.catalogue import fault
 from tests.conftest import KEY
 from tests.e2e.raw import RawClient, chat, post
 from tests.processes.conftest import Configure
@@ -157,6 +158,7 @@ def slow_stream() -> Iterator[Step]:
 
 
 class TestKilledWorker:
+    @fault("P01")
     async def test_its_places_are_free_within_the_lease_and_nobody_else_notices(
         self, configure: Configure, redis: RedisServer
     ) -> None:
@@ -294,6 +296,7 @@ class TestReload:
             refused = [(await ask(served, chat("first/small"))).status for _ in range(8)]
             assert refused == [429] * 8
 
+    @fault("K07")
     async def test_every_worker_takes_each_reload_and_no_call_fails(self, configure: Configure) -> None:
         """Each answer is of one version, and of one that there was."""
         file = configure()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue import fault
 from tests.processes.conftest import Configure
 from tests.processes.crash import CRASHED
 from tests.processes.load import Load
@@ -24,6 +25,7 @@ async def served(file: Path) -> AsyncIterator[Served]:
         yield served
 
 
+@fault("P04")
 async def test_p04_a_rolling_restart_under_load_fails_no_call_and_cuts_no_stream(served: Served) -> None:
     load = Load(served.port)
     running = asyncio.get_running_loop().create_task(load.run(16), name="load")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue import fault
 from tests.e2e.raw import RawClient, chat, post, unchunked
 from tests.processes.conftest import Configure
 from tests.processes.load import Load
@@ -49,6 +50,7 @@ async def test_connections_are_spread_over_all_workers(served: Served) -> None:
     assert min(taken) >= 5
 
 
+@fault("P01")
 async def test_p01_a_killed_worker_cuts_its_own_streams_only_and_is_restarted_within_a_second(served: Served) -> None:
     victim, other = served.pids
     before = sockets_of(victim)
@@ -103,6 +105,7 @@ async def test_metrics_are_of_all_workers_and_whole_while_calls_run(served: Serv
     assert await served.metric("build_info") == 1
 
 
+@fault("P05")
 async def test_p05_when_the_parent_is_killed_the_workers_drain_and_the_port_is_free(served: Served) -> None:
     streams = await open_streams(served, 4)
     port, pids = served.port, served.pids
@@ -125,6 +128,7 @@ def free_at(port: int) -> socket.socket:
     return probe
 
 
+@fault("P02")
 async def test_p02_a_stuck_worker_is_killed_and_restarted(configure: Configure) -> None:
     arguments = ("-m", "tests.processes.supervise", "--stuck-after", "2.5", str(configure()))
     async with started(*arguments, workers=2) as served:
@@ -145,6 +149,7 @@ async def test_p02_a_stuck_worker_is_killed_and_restarted(configure: Configure) 
         assert load.failed == []
 
 
+@fault("P16")
 async def test_p16_a_worker_that_dies_at_every_start_is_tried_less_and_less_often(configure: Configure) -> None:
     arguments = ("-m", "tests.processes.supervise", "--crash", "1", str(configure()))
     async with started(*arguments, workers=1) as served:

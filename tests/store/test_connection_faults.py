@@ -11,6 +11,7 @@ import pytest
 from gateway.core.errors import LimiterUnavailable
 from gateway.core.limits import Limits, Rate, Verdict
 from gateway.core.settings import OnError
+from tests.catalogue import fault
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 from tests.store.bench import make_demand, until, until_async
@@ -18,6 +19,7 @@ from tests.store.caller import EXTRA_WAIT, LIMITS, RECOVERY, calling
 
 
 class TestConnection:
+    @fault("R07")
     @pytest.mark.parametrize("latency", [0.02, 0.2], ids=lambda latency: f"{latency * 1000:.0f} ms")
     async def test_a_slow_network_costs_an_admission_one_round_trip(self, proxy: FaultProxy, latency: float) -> None:
         """R07"""
@@ -30,6 +32,7 @@ class TestConnection:
                 assert proxy.replies == replies + 1
             assert min(caller.waits) >= latency - 0.005
 
+    @fault("R07")
     async def test_a_network_slower_than_the_timeout_is_an_outage(self, proxy: FaultProxy) -> None:
         """R07"""
         async with calling(proxy.url) as caller:
@@ -39,6 +42,7 @@ class TestConnection:
             proxy.latency = 0.0
             await until_async(caller.is_back, RECOVERY)
 
+    @fault("R11")
     async def test_there_is_one_connection_whatever_the_load(self, server: RedisServer) -> None:
         """R11"""
         async with calling(server.url, patience=2.0) as caller:
@@ -46,6 +50,7 @@ class TestConnection:
             clients = (await server.text("CLIENT", "LIST")).count("\nid=")
             assert clients == 2  # and the one that asks
 
+    @fault("R11")
     async def test_a_server_with_no_connection_to_spare_is_an_outage(self, server: RedisServer) -> None:
         """R11"""
         async with calling(server.url) as caller, server.client() as client:
@@ -56,6 +61,7 @@ class TestConnection:
             await client.config_set("maxclients", 100)
             await until_async(caller.is_back, RECOVERY)
 
+    @fault("R13")
     async def test_connections_killed_again_and_again_lose_nothing(self, server: RedisServer) -> None:
         """R13"""
         async with calling(server.url) as caller:
@@ -71,6 +77,7 @@ class TestConnection:
             assert limits.tokens is not None
             assert (use.streams, limits.tokens.burst - limits.tokens.left(use.tokens)) == (0, 200 * 100)
 
+    @fault("R14")
     async def test_an_admission_whose_reply_is_lost_is_charged_once_at_the_most(
         self, server: RedisServer, proxy: FaultProxy
     ) -> None:
@@ -90,6 +97,7 @@ class TestConnection:
             assert use.streams == 0
             assert LIMITS.tokens.burst - LIMITS.tokens.left(use.tokens) == 300
 
+    @fault("R14")
     async def test_a_settlement_whose_reply_is_lost_is_paid_once(self, server: RedisServer, proxy: FaultProxy) -> None:
         """R14"""
         async with calling(proxy.url) as caller:
@@ -103,6 +111,7 @@ class TestConnection:
             use = await caller.store.use("key", LIMITS, make_demand("").wall)
             assert (use.streams, LIMITS.tokens.burst - LIMITS.tokens.left(use.tokens)) == (0, 300)
 
+    @fault("R14")
     async def test_an_admission_whose_reply_is_lost_is_given_back_where_it_is_denied(self, proxy: FaultProxy) -> None:
         """R14"""
         async with calling(proxy.url, OnError.DENY) as caller:
@@ -114,6 +123,7 @@ class TestConnection:
             use = await caller.store.use("key", LIMITS, make_demand("").wall)
             assert (use.requests, use.tokens, use.streams) == (0, 0, 0)
 
+    @fault("R19")
     async def test_a_black_hole_is_left_for_a_new_connection(self, proxy: FaultProxy) -> None:
         """R19"""
         async with calling(proxy.url) as caller:
@@ -126,6 +136,7 @@ class TestConnection:
             await until_async(caller.is_back, RECOVERY)
             assert len(proxy.accepted) > before
 
+    @fault("R23")
     @pytest.mark.parametrize(
         "garbage",
         [
@@ -150,6 +161,7 @@ class TestConnection:
             assert not (await caller.call()).degraded
             assert await caller.streams() == 0
 
+    @fault("R23")
     async def test_a_reply_nobody_asked_for_ends_the_connection(self, proxy: FaultProxy) -> None:
         """R23: or each call from then on would read the one before its own."""
         async with calling(proxy.url) as caller:
@@ -160,6 +172,7 @@ class TestConnection:
             await until_async(caller.is_back, RECOVERY)
             assert await caller.streams() == 0
 
+    @fault("R20")
     async def test_eight_workers_come_back_scattered_and_not_too_often(
         self, server: RedisServer, proxy: FaultProxy
     ) -> None:
@@ -179,6 +192,7 @@ class TestConnection:
 
 
 class TestCancel:
+    @fault("R24")
     async def test_a_storm_of_cancels_leaves_no_lease_and_mixes_up_no_replies(
         self, server: RedisServer, proxy: FaultProxy
     ) -> None:
@@ -212,6 +226,7 @@ class TestCancel:
 
             await until_async(settled)
 
+    @fault("R24")
     async def test_cancelled_in_every_tick_of_an_admission_nothing_stays(self, server: RedisServer) -> None:
         many = Limits("vast", streams=1000)
         async with calling(server.url, patience=5.0, lease_ttl=1000.0) as caller:

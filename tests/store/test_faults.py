@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.settings import OnError
+from tests.catalogue import fault
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 from tests.store.bench import make_demand, until, until_async
@@ -86,12 +87,12 @@ async def _kill_script(server: RedisServer) -> None:
 
 
 FAULTS = [
-    pytest.param(_close, _open, {"connection"}, id="R01 port closed"),
-    pytest.param(_stop, _continue, {"timeout"}, id="R02 stopped, accepts and never answers"),
-    pytest.param(_make_replica, _make_primary, {"readonly"}, id="R05 a replica now"),
-    pytest.param(_fill, _empty, {"oom"}, id="R06 out of memory"),
-    pytest.param(_keep_busy, _kill_script, {"busy"}, id="R09 busy with a script"),
-    pytest.param(_fail_to_save, _save_again, {"misconf"}, id="R10 cannot save"),
+    pytest.param(_close, _open, {"connection"}, id="R01 port closed", marks=fault("R01")),
+    pytest.param(_stop, _continue, {"timeout"}, id="R02 stopped, accepts and never answers", marks=fault("R02")),
+    pytest.param(_make_replica, _make_primary, {"readonly"}, id="R05 a replica now", marks=fault("R05")),
+    pytest.param(_fill, _empty, {"oom"}, id="R06 out of memory", marks=fault("R06")),
+    pytest.param(_keep_busy, _kill_script, {"busy"}, id="R09 busy with a script", marks=fault("R09")),
+    pytest.param(_fail_to_save, _save_again, {"misconf"}, id="R10 cannot save", marks=fault("R10")),
 ]
 
 
@@ -120,6 +121,7 @@ class TestOutage:
         assert caller.meter.states[-2:] == [True, False]
         assert len(told(lines, "warning")) == 1
 
+    @fault("R02")
     async def test_many_at_once_wait_no_longer_than_one(self, server: RedisServer) -> None:
         """R02"""
         async with calling(server.url) as caller:
@@ -165,6 +167,7 @@ class TestOutage:
             server.start()
             await until_async(caller.is_back, RECOVERY)
 
+    @fault("R08")
     async def test_it_serves_from_loading_on(self, server: RedisServer) -> None:
         """R08: a restart with much to read."""
         await server.ask("DEBUG", "POPULATE", "3000")
@@ -180,6 +183,7 @@ class TestOutage:
 
 
 class TestState:
+    @fault("R03")
     async def test_running_calls_get_their_leases_back_after_a_restart(self, server: RedisServer) -> None:
         """R03"""
         async with calling(server.url) as caller:
@@ -196,6 +200,7 @@ class TestState:
                 caller.end(f"stream {number}")
             assert await caller.streams() == 20
 
+    @fault("R16")
     async def test_flushed_leases_are_back_after_a_renewal_and_one_more_burst_is_the_most(
         self, server: RedisServer
     ) -> None:
@@ -214,6 +219,7 @@ class TestState:
             got_in = sum(verdict.admitted for verdict in verdicts)
             assert LIMITS.requests.burst <= got_in <= LIMITS.requests.burst + 2
 
+    @fault("R06")
     async def test_out_of_memory_running_calls_still_end_and_renew(self, server: RedisServer) -> None:
         """R06"""
         async with calling(server.url) as caller:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.core.limits import Limits, Use
+from tests.catalogue import fault
 from tests.redis_server import RedisServer, plain_client
 from tests.store.bench import SLOW, StartedStore, make_demand, until_async
 from tests.store.conftest import running
@@ -74,6 +75,7 @@ class TestExpiry:
             use = await store.use("key", SLOW, make_demand("").wall)
             assert (use.streams, use.micro_usd) == (1, 120)
 
+    @fault("R18")
     async def test_a_clock_that_went_back_locks_nobody_out(self) -> None:
         async with hand_clock_server() as server, running(server.url, lease_ttl=30.0) as store:
             assert [await admit(store, f"call {number}", SLOW) for number in range(5)] == [True] * 4 + [False]
@@ -160,6 +162,7 @@ async def has_streams(store: StartedStore, count: int) -> bool:
 
 
 class TestKeys:
+    @fault("R22")
     async def test_every_key_has_an_end(self, url: str) -> None:
         async with running(url, lease_ttl=30.0) as store, plain_client(url) as client:
             for number in range(50):
@@ -190,6 +193,7 @@ class TestKeys:
 
 
 class TestScripts:
+    @fault("R04")
     async def test_a_server_that_forgot_the_scripts_goes_unnoticed(self, url: str) -> None:
         async with running(url) as store, plain_client(url) as client:
             for number in range(3):
@@ -201,6 +205,7 @@ class TestScripts:
             store.settle(make_demand("call 0", STREAMS), 0, 0)
             assert await streams(store) == 2
 
+    @fault("R04")
     async def test_nor_do_many_at_once_notice(self, url: str) -> None:
         limits = Limits("vast", streams=100)
         async with running(url) as store, plain_client(url) as client:

@@ -9,6 +9,7 @@ from gateway.core.errors import LimiterUnavailable
 from gateway.core.limits import Budget, Limits, Period, Rate
 from gateway.core.settings import OnError
 from gateway.store.failures import StoreRefused
+from tests.catalogue import fault
 from tests.redis_server import RedisServer
 from tests.store.bench import until, until_async
 from tests.store.caller import RECOVERY, calling, told
@@ -16,6 +17,7 @@ from tests.store.fake_server import FakeRedisServer
 
 
 class TestRefused:
+    @fault("R12")
     async def test_a_wrong_password_ends_the_start_with_a_clear_text(self, tmp_path: Path, lines: list[bytes]) -> None:
         """R12"""
         server = RedisServer(tmp_path, requirepass="rightsecret")
@@ -32,6 +34,7 @@ class TestRefused:
             server.stop()
         assert not any(b"secret" in line for line in lines)
 
+    @fault("R12")
     async def test_a_user_without_the_needed_commands_ends_the_start(self, server: RedisServer) -> None:
         """R12"""
         await server.ask("ACL", "SETUSER", "narrow", "on", ">word", "~*", "+@all", "-evalsha", "-eval")
@@ -46,6 +49,7 @@ class TestRefused:
                 async with calling(old.url):
                     pass
 
+    @fault("R12")
     async def test_a_password_changed_at_run_time_is_an_outage(self, tmp_path: Path, lines: list[bytes]) -> None:
         """R12"""
         server = RedisServer(tmp_path, requirepass="oldsecret")
@@ -63,6 +67,7 @@ class TestRefused:
             server.stop()
         assert not any(b"secret" in line for line in lines)
 
+    @fault("R17")
     async def test_a_policy_that_evicts_is_warned_of(self, server: RedisServer, lines: list[bytes]) -> None:
         """R17"""
         await server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
@@ -75,6 +80,7 @@ class TestRefused:
 
 
 class TestData:
+    @fault("R21")
     @pytest.mark.parametrize("suffix", ["rpm", "tpm", "leases", "held"])
     async def test_foreign_data_in_a_key_harms_that_key_only(self, server: RedisServer, suffix: str) -> None:
         """R21: whatever the policy, for it is no outage."""
@@ -89,6 +95,7 @@ class TestData:
             assert caller.meter.kinds <= {"wrongtype", "script"}
             assert caller.meter.kinds
 
+    @fault("R22")
     async def test_every_one_of_many_keys_has_an_end(self, server: RedisServer) -> None:
         """R22"""
         limits = Limits("paid", Rate(60, 5), Rate(60, 500), 5, Budget(10**6, Period.DAY))

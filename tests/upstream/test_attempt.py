@@ -72,6 +72,7 @@ class TestStatuses:
         [
             ([("Retry-After", "7")], 7),
             ([("Retry-After", "7"), ("Retry-After", "9")], 7),
+            ([("Retry-After", "7 ")], 7),
             ([("retry-after-ms", "1500"), ("Retry-After", "7")], 1.5),
             ([("Retry-After", "99999999")], 60),
             ([("Retry-After", "soon")], 1),

@@ -256,6 +256,8 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=12).map(b"".join), CUTS)
+@example(b"\n10\r\n", [])
+@example(b"\n" + b"x" * 18 + b"\r\n", [])
 def test_any_cutting_of_anything_comes_to_the_same_verdict(stream: bytes, cuts: list[int]) -> None:
     def verdict(reads: list[bytes]) -> tuple[bytes, bool, bytes] | None:
         try:

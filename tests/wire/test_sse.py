@@ -241,6 +241,13 @@ def test_a_stream_reads_the_same_at_every_cut(stream: bytes, expected: Reading) 
     same_at_every_cut(stream, expected)
 
 
+@pytest.mark.parametrize("cut", [b'"choices"', b'"usage"'])
+def test_data_of_several_lines_is_read_as_one(cut: bytes) -> None:
+    """A line may end between a key and its colon."""
+    usage = USAGE.replace(cut, cut + b"\ndata: ")
+    same_at_every_cut(HEL + LO + LAST + usage + DONE, Reading(HEL + LO + LAST + DONE, usage=SEVEN_TWO))
+
+
 def test_the_usage_chunk_stays_for_a_client_that_asked() -> None:
     stream = HEL + LO + LAST + USAGE + DONE
     same_at_every_cut(stream, Reading(stream, usage=SEVEN_TWO), drop_usage=False)
