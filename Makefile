@@ -14,7 +14,7 @@ NODE_MODULES := $(if $(shell command -v npm),$(if $(wildcard $(NODE)/package-loc
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock test-realllm
+.PHONY: help run test check bench lock mutations reliability test-realllm
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -37,6 +37,12 @@ check: $(VENV)/dev.stamp ## lint, format, types, import contracts, architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
+
+mutations: $(VENV)/dev.stamp ## switch off each protection in turn, and see that a test turns red; ARGS=NAME for one
+	$(BIN)/python -m tests.mutations $(ARGS)
+
+reliability: $(VENV)/dev.stamp ## what takes longer than a test may: outages, slow clients, a soak, into reliability/results; ARGS=--quick
+	$(BIN)/python -m reliability $(ARGS)
 
 bench: $(VENV)/bench.stamp ## what the gateway costs beside nginx and a bare proxy, into bench/results; ARGS=--quick
 	$(BIN)/python -m bench $(ARGS)

@@ -64,6 +64,8 @@ def test_every_header_is_documented() -> None:
     foreign = {name for name in headers if name.startswith("x-stainless-")} | {
         "x-forwarded-for",
         "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
         "x-api-key",
     }
     assert len(headers) > 20
