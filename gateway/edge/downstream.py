@@ -178,7 +178,8 @@ class HttpDownstream:
                     transport.abort()
                     raise ClientStalled
         finally:
-            transport.set_write_buffer_limits(high=HIGH_WATER)
+            if self._transport is not None and not transport.is_closing():  # uvloop raises on a closed one
+                transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def _wake(self) -> None:
         if self._drained is not None and not self._drained.done():

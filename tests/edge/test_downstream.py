@@ -13,11 +13,15 @@ TIMEOUT = 10.0
 
 
 class FullTransport:
-    """What `waiting` says is still to be sent."""
+    """What `waiting` says is still to be sent. As uvloop's, it can't be asked for anything once it is `closed`."""
 
     def __init__(self) -> None:
         self.waiting = 0
         self.aborted = False
+        self.closed = False
+
+    def is_closing(self) -> bool:
+        return self.aborted or self.closed
 
     def write(self, data: bytes) -> None:
         self.waiting += len(data)
@@ -25,7 +29,9 @@ class FullTransport:
     def get_write_buffer_size(self) -> int:
         return self.waiting
 
-    def set_write_buffer_limits(self, high: int) -> None: ...
+    def set_write_buffer_limits(self, high: int) -> None:
+        if self.closed:
+            raise RuntimeError
 
     def abort(self) -> None:
         self.aborted = True
@@ -70,3 +76,13 @@ async def test_one_that_takes_some_of_it_is_waited_for() -> None:
     ending.downstream.resume_writing()
     await ending.task
     assert not ending.transport.aborted
+
+
+async def test_a_client_that_leaves_meanwhile_ends_the_wait() -> None:
+    ending = Ending()
+    await ending.pass_time(1)
+    ending.transport.closed = True
+    ending.downstream.detach()
+    await ending.pass_time(1)
+    assert ending.task.done()
+    await ending.task
