@@ -61,6 +61,7 @@ class Crowd:
         self._dice = random.Random(seed)
         self._stopped = False
         self.odd: Counter[int] = Counter()
+        self.degraded = 0
 
     async def run(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -77,8 +78,10 @@ class Crowd:
             try:
                 async with asyncio.timeout(self._dice.choice([0.005, 0.03, 0.1, 10.0])):
                     request = post(model, stream=key == STREAMER or self._dice.random() < 0.7, key=key, max_tokens=20)
-                    if (status := (await client.ask(request)).status) not in (200, 429, 503):
-                        self.odd[status] += 1
+                    answer = await client.ask(request)
+                    self.degraded += "x-gateway-degraded" in answer.headers
+                    if answer.status not in (200, 429, 503):
+                        self.odd[answer.status] += 1
             except TimeoutError:
                 pass
             finally:
@@ -108,7 +111,7 @@ async def _while_it_answers(gateway: Serving, rate: Arrivals, streams: Arrivals,
         none(
             "2 workers, clients leaving at random: calls over burst + rate x t, at the upstream's log",
             rate.over(BURST, RATE, began, ended),
-            f"{len(rate.came):,}",
+            f"{len(rate.came):,}, {crowd.degraded} decided without Redis",
         ),
         none("  … streams over the limit at once", max(0, most - STREAMS), f"{len(streams.came):,}, {most} at once"),
         none("  … answers other than 200, 429 and 503", crowd.odd.total(), f"all {dict(crowd.odd)}"),

@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from bench.process import free_port
+
 STARTED_WITHIN = 10.0
 POLL = 0.005
 PORT_TRIES = 5
@@ -29,13 +31,6 @@ def redis_server_program() -> str:
             pytest.fail("redis-server is not installed")
         pytest.skip("redis-server is not installed")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RedisServer:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
+from bench.process import free_port
 from gateway.app import App
 from gateway.config.load import parse
 from gateway.observe.logs import LineWriter
 from gateway.simulator import Simulator
 from tests.bad_inputs.ways import Front, config
 from tests.conftest import Gateway
-from tests.deploy.conftest import free_port, installed, localized
+from tests.deploy.conftest import installed, localized
 from tests.e2e.conftest import closed_sockets
 
 __all__ = ["closed_sockets"]

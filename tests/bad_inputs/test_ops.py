@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.process import free_port
 from tests.bad_inputs.many import pipelined, series
 from tests.bad_inputs.replies import Reply
 from tests.bad_inputs.row import CANARY, Expected, Row, on_all_ways
@@ -14,7 +15,6 @@ from tests.catalogue import bad_input
 from tests.conftest import KEY, StartGateway
 from tests.e2e.answers import answer_to, get
 from tests.e2e.raw import chat, post
-from tests.redis_server import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -123,7 +123,12 @@ async def test_open_streams_make_nothing_dearer(gateway: Measured) -> None:
 
 
 async def test_keys_and_models_make_no_call_dearer(gateways: tuple[Measured, Measured]) -> None:
-    few, many = [await gateway.plain() for gateway in gateways]
+    """What else a gateway does while a slow machine makes its calls comes on top, and then it is looked at again."""
+    few = many = math.inf
+    for _ in range(LOOKS):
+        few, many = [min(cost, await gateway.plain()) for cost, gateway in zip((few, many), gateways, strict=True)]
+        if many <= SAME * few:
+            break
     compare(f"{MANY} keys and models", {"by plain call": many}, {"by plain call": SAME * few})
 
 

@@ -6,12 +6,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from bench.process import free_port
 from tests.e2e.conftest import closed_sockets
 
 __all__ = ["closed_sockets"]
@@ -62,13 +62,6 @@ def localized(folder: Path, port: int, *gateway_ports: int, read_timeout: str = 
     lines = [line.replace("127.0.0.1:8080 ", f"127.0.0.1:{gateway_port} ") for gateway_port in gateway_ports]
     (folder / "gateways.conf").write_text("\n".join(lines))
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

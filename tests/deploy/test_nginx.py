@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from bench.process import free_port
 from gateway.config.load import parse
 from gateway.simulator import Gate, Request, Reset, Send, Silence, Simulator, Step, Wait, chunked, sse_answer
 from tests.catalogue import fault
 from tests.conftest import KEY, StartGateway
-from tests.deploy.conftest import ROOT, StartNginx, free_port, localized
+from tests.deploy.conftest import ROOT, StartNginx, localized
 from tests.e2e.raw import RawClient, chat, post, unchunked
 
 EVENTS = [b'data: {"choices":[{"index":0,"delta":{"content":"%d"},"finish_reason":null}]}\n\n' % n for n in range(4)]

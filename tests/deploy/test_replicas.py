@@ -2,10 +2,11 @@
 
 import asyncio
 
+from bench.process import free_port
 from gateway.simulator import Simulator
 from tests.catalogue import fault
 from tests.conftest import Gateway, StartGateway
-from tests.deploy.conftest import StartNginx, free_port
+from tests.deploy.conftest import StartNginx
 from tests.e2e.raw import RawClient, chat, post
 
 CALLS = 8

@@ -5,9 +5,10 @@ import contextlib
 import signal
 from pathlib import Path
 
+from bench.process import free_port
 from gateway.simulator import Silence, event, sse_answer
 from tests.catalogue import fault
-from tests.deploy.conftest import free_port, installed, localized
+from tests.deploy.conftest import installed, localized
 from tests.deploy.test_nginx import Reply
 from tests.e2e.raw import RawClient
 from tests.faults.rig import Rig, ask

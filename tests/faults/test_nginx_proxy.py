@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.process import free_port
 from gateway.simulator import Gate, Pause, Request, Send, Simulator, Step, Wait, chunked, sse_answer
 from tests.catalogue import fault
 from tests.conftest import KEY, StartGateway
-from tests.deploy.conftest import StartNginx, free_port, nginx, start_nginx
+from tests.deploy.conftest import StartNginx, nginx, start_nginx
 from tests.e2e.conftest import closed_sockets
 from tests.e2e.raw import RawClient, chat, post, unchunked
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.process import free_port
 from gateway.simulator import Gate, Request, Send, Simulator, Step, Wait, chunked, sse_answer
 from tests.catalogue import fault
 from tests.conftest import StartGateway
-from tests.deploy.conftest import _end, _until_listening, free_port, localized, nginx, start_nginx
+from tests.deploy.conftest import _end, _until_listening, localized, nginx, start_nginx
 from tests.e2e.conftest import closed_sockets
 from tests.e2e.raw import RawClient, chat, post, unchunked
 from tests.processes.conftest import Configure, configure, redis

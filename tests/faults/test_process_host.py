@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.process import free_port
 from tests.catalogue import fault, unable
 from tests.conftest import KEY
-from tests.deploy.conftest import free_port
 from tests.e2e.conftest import closed_sockets
 from tests.e2e.raw import RawClient, chat, post
 from tests.faults.namespace import MOUNTS, NETWORK, unshared

@@ -76,6 +76,7 @@ async def test_p06_without_descriptors_new_connections_are_closed_and_those_ther
         while open_descriptors(pid) > DESCRIPTORS // 2:
             await asyncio.sleep(0.01)
     assert [(await call(served.port)).status for _ in range(20)] == [200] * 20
+    await served.until("call", 21)
     assert {line["event"] for line in served.lines} == {"listening", "call"}
 
 
@@ -89,6 +90,7 @@ async def test_p07_bodies_as_many_and_as_large_as_there_is_memory_for_kill_nobod
     assert [answer.status for answer in answers] == [200] * 24 + [413] * 24
     assert (await call(served.port)).status == 200
     assert served.process.returncode is None
+    await served.until("call", len(answers) + 1)
     assert {line["event"] for line in served.lines} == {"listening", "call"}
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.catalogue import fault
 from tests.faults.limited import (
-    EXTRA_WAIT,
     PAYER,
     Limited,
     assert_denied,
@@ -18,6 +17,7 @@ from tests.faults.limited import (
 )
 from tests.redis_server import RedisServer
 from tests.store.test_faults import FAULTS
+from tests.waits import EXTRA_WAIT
 
 Act = Callable[[Limited], Awaitable[None]]
 OfServer = Callable[[RedisServer], Awaitable[None]]

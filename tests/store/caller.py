@@ -1,6 +1,5 @@
 """Who makes calls while the shared store fails: the same few limits, policies and bounds for all tests of faults."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -12,13 +11,10 @@ from gateway.core.errors import LimiterUnavailable
 from gateway.core.limits import Budget, Limits, Period, Rate, Verdict
 from gateway.core.settings import OnError
 from tests.store.bench import Meter, StartedStore, make_demand
-
-# import EXTRA_WAIT, LIMITS, RECOVERY, SHARE, TTL, BUDGETED, Caller, calling, told
 from tests.store.conftest import running
+from tests.waits import timed
 
 TIMEOUT = 0.1
-# The promise is 150 ms; the rest is for a machine that is busy with other tests.
-EXTRA_WAIT = 0.15 + 0.35
 RECOVERY = 5.0
 TTL = 1.5
 
@@ -47,12 +43,8 @@ class Caller:
         return verdict
 
     async def admit(self, call: str, limits: Limits = LIMITS, key: str = "key") -> Verdict:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
+        with timed(self.waits, TIMEOUT):
             return await self.store.admit(make_demand(call, limits, key=key))
-        finally:
-            self.waits.append(loop.time() - began)
 
     def end(self, call: str, tokens: int = 100, limits: Limits = LIMITS) -> None:
         self.store.settle(make_demand(call, limits), tokens, tokens)

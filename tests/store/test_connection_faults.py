@@ -15,7 +15,8 @@ from tests.catalogue import fault
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 from tests.store.bench import make_demand, until, until_async
-from tests.store.caller import EXTRA_WAIT, LIMITS, RECOVERY, calling
+from tests.store.caller import LIMITS, RECOVERY, calling
+from tests.waits import EXTRA_WAIT
 
 
 class TestConnection:
@@ -23,7 +24,7 @@ class TestConnection:
     @pytest.mark.parametrize("latency", [0.02, 0.2], ids=lambda latency: f"{latency * 1000:.0f} ms")
     async def test_a_slow_network_costs_an_admission_one_round_trip(self, proxy: FaultProxy, latency: float) -> None:
         """R07"""
-        async with calling(proxy.url, patience=5.0) as caller:
+        async with calling(proxy.url, patience=5.0, lease_ttl=60.0) as caller:
             assert await caller.streams() == 0
             proxy.latency = latency
             for number in range(3):

@@ -15,7 +15,8 @@ from tests.catalogue import fault
 from tests.fault_proxy import FaultProxy
 from tests.redis_server import RedisServer
 from tests.store.bench import make_demand, until, until_async
-from tests.store.caller import BUDGETED, EXTRA_WAIT, LIMITS, RECOVERY, SHARE, TTL, calling, told
+from tests.store.caller import BUDGETED, LIMITS, RECOVERY, SHARE, TTL, calling, told
+from tests.waits import EXTRA_WAIT
 
 policies = pytest.mark.parametrize("policy", list(OnError), ids=lambda policy: policy.value)
 

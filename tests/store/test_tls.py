@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisServer, free_port
+from bench.process import free_port
+from tests.redis_server import RedisServer
 from tests.store.bench import until_async
 from tests.store.caller import RECOVERY, calling
 

@@ -32,7 +32,7 @@ async def upstream() -> AsyncIterator[Simulator]:
         yield simulator
 
 
-def pool_to(upstream: Simulator, wheel: Wheel, limit: int | None = None, patience: float = 2.0) -> Pool:
+def pool_to(upstream: Simulator, wheel: Wheel, limit: int | None = None, patience: float = 30.0) -> Pool:
     target = make_upstream(port=upstream.port, max_connections=limit, connect_timeout=patience)
     return Pool(target, wheel, None)
 
