@@ -14,7 +14,7 @@ from gateway import __version__
 from gateway.config.draft07 import json_schema
 from gateway.config.load import ConfigError, Content, load
 from gateway.config.values import NAME, NAME_RULE
-from gateway.core.call import Ask, Endpoint
+from gateway.core.call import Ask, Capability, Endpoint
 from gateway.demo import demo
 from gateway.explain import explain
 from gateway.keys import new_key
@@ -108,7 +108,14 @@ def _add_explain(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--complexity", metavar="C", help="as the caller would send it: simple, medium or complex")
     command.add_argument("--provider", metavar="P", help="as the caller would send it: an upstream's name")
-    command.add_argument("--endpoint", choices=("chat", "embeddings"), default="chat")
+    command.add_argument("--endpoint", choices=[*Endpoint], default="chat")
+    command.add_argument(
+        "--needs",
+        action="append",
+        choices=[*Capability],
+        default=[],
+        help="what the call needs of the model; may be given several times",
+    )
 
 
 def _add_config(command: argparse.ArgumentParser) -> None:
@@ -206,7 +213,8 @@ def _schema(_: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     config = load(arguments.config, _environ())
-    ask = Ask(arguments.model, {}, complexity=arguments.complexity, provider=arguments.provider)
+    needs = frozenset(map(Capability, arguments.needs))
+    ask = Ask(arguments.model, {}, complexity=arguments.complexity, provider=arguments.provider, needs=needs)
     try:
         text, served = explain(config, ask, Endpoint(arguments.endpoint), arguments.key)
     except KeyError:

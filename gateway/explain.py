@@ -4,10 +4,10 @@ import random
 import time
 from collections.abc import Iterator
 
-from gateway.core.call import Ask, Caller, Endpoint
+from gateway.core.call import Ask, Caller, Capability, Endpoint
 from gateway.core.errors import Refusal
 from gateway.core.limits import Limits, Rate
-from gateway.core.route import Plan, Target
+from gateway.core.route import Exclusion, Plan, Target
 from gateway.core.settings import Config
 from gateway.flow.authenticate import authorize
 from gateway.flow.plan import Planner
@@ -31,7 +31,7 @@ def explain(config: Config, ask: Ask, endpoint: Endpoint, key: str | None) -> tu
     try:
         authorize(caller, time.time())
         plan = planner.consider(endpoint, ask, caller, now)
-        lines += _told(plan)
+        lines += _told(plan, ask.needs)
         if not plan.targets:
             planner.refuse_empty(plan, now)
     except Refusal as refusal:
@@ -56,7 +56,7 @@ def _rated(rate: Rate, units: str) -> str:
     return f"{rate.per_minute} {units}/min{burst}"
 
 
-def _told(plan: Plan) -> Iterator[str]:
+def _told(plan: Plan, wanted: frozenset[Capability]) -> Iterator[str]:
     if plan.complexity is not None:
         yield f"  complexity {plan.complexity}"
     if plan.tier is not None:
@@ -64,14 +64,17 @@ def _told(plan: Plan) -> Iterator[str]:
     for place, target in enumerate(plan.targets, 1):
         yield f"  {place}. {_described(target)}"
     for target, reason in plan.excluded:
-        yield f"  -  {target}: left out: {reason.value}"
+        needs = f": {', '.join(sorted(wanted - target.model.capabilities))}" if reason is Exclusion.INCAPABLE else ""
+        yield f"  -  {target}: left out: {reason.value}{needs}"
 
 
 def _described(target: Target) -> str:
     model = target.model
     renamed = f" as {target.remote!r}" if target.remote != target.name else ""
     first, idle, whole = (f"{s:g}s" for s in (model.first_byte_timeout, model.idle_timeout, model.timeout))
+    spoken = model.upstream.dialects
+    dialect = "" if spoken == ("openai",) else f" speaking {', '.join(spoken)}"
     return (
-        f"{target}{renamed}: first byte within {first}, silent for at most {idle}, all within {whole},"
+        f"{target}{renamed}{dialect}: first byte within {first}, silent for at most {idle}, all within {whole},"
         f" retried {model.max_retries} times, weight {model.weight:g}"
     )

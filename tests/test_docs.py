@@ -13,14 +13,16 @@ from gateway.core.call import Ask, Call, Caller, Endpoint
 from gateway.core.limits import Limit
 from gateway.core.outcome import AttemptResult, Outcome, Record, Usage
 from gateway.core.route import Plan, Target
+from gateway.edge.dispatch import ROUTES
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_log import RecordLog
+from gateway.wire.anthropic_openai.errors import error_type
 from tests.flow.parts import MODELS
 
 ROOT = Path(__file__).parent.parent
 API = (ROOT / "docs/api.md").read_text()
 METRICS = (ROOT / "docs/metrics.md").read_text()
-HEADER = re.compile(r"(x-[a-z0-9-]+|retry-after(-ms)?)", re.IGNORECASE)
+HEADER = re.compile(r"(x-[a-z0-9-]+|retry-after(-ms)?|request-id|anthropic-[a-z]+)", re.IGNORECASE)
 
 
 def classes(base: type[Exception]) -> list[type[Exception]]:
@@ -59,6 +61,23 @@ def test_every_outcome_of_a_call_is_documented(outcome: str) -> None:
     assert f"`{outcome}`" in METRICS
 
 
+@pytest.mark.parametrize("kind", classes(errors.Refusal))
+def test_every_error_type_of_anthropic_is_documented_beside_its_status(kind: type[errors.Refusal]) -> None:
+    """A row that names the code goes before the one that names the status."""
+    rows = re.findall(r"^\| (.+) \| `(\w+)` \|$", API.partition("The types:")[2], re.MULTILINE)
+    named = [told for cell, told in rows if f"`{kind.code}`" in cell]
+    assert (named or [told for cell, told in rows if str(kind.status) in cell]) == [error_type(kind.status, kind.code)]
+
+
+@pytest.mark.parametrize("endpoint", list(Endpoint))
+def test_every_route_label_is_documented(endpoint: Endpoint) -> None:
+    assert f"`{endpoint.value}`" in METRICS.partition("## Outcomes")[0]
+
+
+def test_every_url_is_documented() -> None:
+    assert [path for path, route in ROUTES.items() if f"`{route.method} {path}`" not in API] == []
+
+
 def test_every_header_is_documented() -> None:
     headers = {text.lower() for text in strings() if HEADER.fullmatch(text)}
     foreign = {name for name in headers if name.startswith("x-stainless-")} | {
@@ -67,6 +86,7 @@ def test_every_header_is_documented() -> None:
         "true-client-ip",
         "cf-connecting-ip",
         "x-api-key",
+        "x-goog-api-key",
     }
     assert len(headers) > 20
     assert [name for name in sorted(headers - foreign) if f"`{name}`" not in API.lower()] == []
@@ -103,7 +123,7 @@ def test_every_log_field_is_documented() -> None:
         0.2,
         Usage(1, 1),
         1,
-        ["note"],
+        notes=["note"],
     )
     lines: list[bytes] = []
     RecordLog(lines.append, 1).read(record)
@@ -113,8 +133,13 @@ def test_every_log_field_is_documented() -> None:
 def test_the_readmes_configuration_works() -> None:
     readme = (ROOT / "README.md").read_text()
     text, limits, shared = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
-    environ = {"GATEWAY_API_KEY": "sk-gw-" + "k" * 43, "OPENAI_API_KEY": "x", "REDIS_URL": "redis://127.0.0.1"}
-    assert len(text.splitlines()) == 10
+    environ = {
+        "GATEWAY_API_KEY": "sk-gw-" + "k" * 43,
+        "OPENAI_API_KEY": "x",
+        "ANTHROPIC_API_KEY": "x",
+        "REDIS_URL": "redis://127.0.0.1",
+    }
+    assert len(text.splitlines()) == 12
     assert parse(text.encode(), "README.md", environ).warnings == ()
     limited = text[: text.index("keys:")] + limits + shared
     (caller,) = parse(limited.encode(), "README.md", environ).callers.values()

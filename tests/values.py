@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import msgspec
+
 from gateway.core.call import Ask, Call, Caller, Endpoint
 from gateway.core.route import Model, Target, Upstream
+
+MESSAGES = msgspec.Raw(b'[{"role":"user"}]')
 
 
 def make_upstream(name: str = "first", **fields: Any) -> Upstream:
@@ -36,7 +40,8 @@ def make_call(**fields: Any) -> Call:
 
 
 def make_ask(model: str = "gpt", **fields: Any) -> Ask:
-    return Ask(**{"model": model, "fields": {"model": model, "messages": [{"role": "user"}]}, **fields})
+    body = {"model": msgspec.Raw(b'"%b"' % model.encode(errors="surrogatepass")), "messages": MESSAGES}
+    return Ask(**{"model": model, "fields": body, **fields})
 
 
 def make_caller(**fields: Any) -> Caller:

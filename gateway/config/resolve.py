@@ -11,9 +11,9 @@ from gateway.config.interpolation import not_set
 from gateway.config.rules import LeftOut
 from gateway.config.values import MAX_WORKERS
 from gateway.config.warn import warn
-from gateway.core.call import Caller, Endpoint
+from gateway.core.call import Caller, Capability, Kind
 from gateway.core.limits import Budget, Limits, Period, Rate
-from gateway.core.route import Model, Price, Routes, Upstream
+from gateway.core.route import ALL_CAPABILITIES, Model, Price, Routes, Upstream
 from gateway.core.settings import Config, OnError, ServerSettings, StoreSettings
 
 
@@ -95,7 +95,8 @@ def _upstream(name: str, spec: schema.UpstreamSpec, left_out: LeftOut) -> Upstre
         port=spec.base_url.port,
         tls=spec.base_url.tls,
         base_path=spec.base_url.path,
-        dialect=spec.dialect,
+        dialects=tuple(spec.dialect),
+        api_version=spec.api_version,
         api_key=None if unset else spec.api_key,
         headers=() if unset else tuple(spec.headers.items()),
         connect_timeout=spec.connect_timeout,
@@ -111,7 +112,8 @@ def _model(name: str, spec: schema.ModelSpec, upstream: Upstream, defaults: sche
         name=name,
         upstream=upstream,
         remote=spec.name or name,
-        kind=Endpoint(spec.kind),
+        kind=Kind(spec.kind),
+        capabilities=ALL_CAPABILITIES if spec.capabilities is None else frozenset(map(Capability, spec.capabilities)),
         context_window=spec.context_window,
         max_output_tokens=spec.max_output_tokens,
         price=Price(price.input, price.cached_input, price.output) if price else None,

@@ -13,6 +13,14 @@ from gateway.config.values import HEX64, number, workers
 
 MIN_KEY = 20
 SHA256 = re.compile(HEX64, re.ASCII)
+# The header that api_key is sent in, by dialect.
+CREDENTIALS = {
+    "openai": "authorization",
+    "azure": "api-key",
+    "anthropic": "x-api-key",
+    "gemini": "x-goog-api-key",
+    "responses": "authorization",
+}
 RATES = {"request_burst": "requests_per_minute", "token_burst": "tokens_per_minute"}
 
 LeftOut = Mapping[Path, list[str]]
@@ -46,8 +54,12 @@ def check_limits(data: Section, findings: Findings) -> None:
 def check_upstreams(data: Section, left_out: LeftOut, findings: Findings) -> None:
     upstreams = section(data, "upstreams", required=True) or {}
     for name, entry in upstreams.items():
-        if isinstance(entry, dict) and isinstance(headers := entry.get("headers"), dict):
+        if not isinstance(entry, dict):
+            continue
+        if isinstance(headers := entry.get("headers"), dict):
             _check_headers(("upstreams", name, "headers"), headers, entry, findings)
+        if "azure" in _dialects(entry) and "api_version" not in entry:
+            findings.fault(("upstreams", name), "needs api_version: Azure does not answer without one")
     if upstreams and all(("upstreams", name) in left_out for name in upstreams):
         _unusable("upstream", [left_out["upstreams", name] for name in upstreams], findings)
 
@@ -58,8 +70,13 @@ def _check_headers(path: Path, headers: Section, entry: Section, findings: Findi
         if name.lower() in seen:
             findings.fault((*path, name), "is set twice: header names ignore case", at_key=True)
         seen.add(name.lower())
-        if name.lower() == "authorization" and "api_key" in entry:
+        if "api_key" in entry and any(name.lower() == CREDENTIALS.get(one) for one in _dialects(entry)):
             findings.fault((*path, name), "is what api_key sets: use one of them", at_key=True)
+
+
+def _dialects(entry: Section) -> list[str]:
+    given = entry.get("dialect", "openai")
+    return [str(name) for name in given] if isinstance(given, list) else [str(given)]
 
 
 def digest_of(key: str | None, sha256: str | None) -> bytes:

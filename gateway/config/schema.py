@@ -85,11 +85,17 @@ class UpstreamSpec(Spec):
     base_url: values.Url = Field(
         description="http or https URL up to and including the version, such as https://api.openai.com/v1."
     )
-    dialect: Literal["openai"] = Field(default="openai", description="The API it speaks.")
+    dialect: values.Dialects = Field(
+        default_factory=lambda: list[values.Dialect](["openai"]),
+        description="The API it speaks, or several, the one for translations first.",
+    )
+    api_version: values.ApiVersion | None = Field(
+        default=None, description="Of azure, which needs one (such as 2024-10-21), and anthropic (default: 2023-06-01)."
+    )
     api_key: values.Credential | None = Field(
         default=None,
         repr=False,
-        description="Sent as 'Authorization: Bearer …'. A text, ${VAR}, or file:/absolute/path.",
+        description="Sent as its dialect has it ('Authorization: Bearer …' to OpenAI). A text, ${VAR}, or file:/path.",
     )
     headers: dict[values.HeaderName, values.HeaderValue] = Field(
         default_factory=dict[str, str],
@@ -145,7 +151,12 @@ class ModelSpec(Spec):
         default=None,
         description="Its name at the upstream; a * stands for what the wildcard let through. Default: the same.",
     )
-    kind: Literal["chat", "embeddings"] = Field(default="chat", description="The endpoint that it serves.")
+    kind: Literal["chat", "embeddings", "transcriptions", "speech", "images", "moderations"] = Field(
+        default="chat", description="What it does, and so the endpoints that it serves."
+    )
+    capabilities: list[Literal["tools", "vision", "json_schema", "reasoning", "audio"]] | None = Field(
+        default=None, description="What a call may need of it; one that needs more goes elsewhere. Default: all."
+    )
     context_window: Tokens | None = Field(
         default=None,
         description="Tokens of prompt and answer together. Default: not known, so never a reason to leave it out.",

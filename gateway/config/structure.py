@@ -1,5 +1,6 @@
 """Each field by itself, against the specs: what pydantic finds becomes faults in our own words."""
 
+import re
 from collections.abc import Iterable
 from copy import copy
 from typing import Any
@@ -104,7 +105,8 @@ def _message(detail: ErrorDetails, findings: Findings) -> str:
     if kind == "string_type" and isinstance(given, int | float):
         return f"{text} (quote it)"
     if kind == "literal_error" and isinstance(given, str):
-        return text + findings.did_you_mean(given, detail["ctx"]["expected"].replace("'", "").split(" or "))
+        known = re.split(", | or ", detail["ctx"]["expected"].replace("'", ""))
+        return text + findings.did_you_mean(given, known)
     return text
 
 

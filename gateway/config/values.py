@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from gateway.config.addresses import Address, BaseUrl, address, base_url, network, origin, store_url, text_of
 from gateway.config.interpolation import Interpolated
@@ -231,6 +231,7 @@ Listen = Annotated[Address, PlainValidator(address), _schema(LISTEN)]
 Network = Annotated[Net, PlainValidator(network), WithJsonSchema({"type": "string"})]
 Origin = Annotated[str, PlainValidator(origin), _schema(ORIGIN)]
 Expires = Annotated[float, PlainValidator(expires), _schema(EXPIRES)]
+DIALECT = {"enum": ["openai", "azure", "anthropic", "gemini", "responses"]}
 Name = Annotated[str, _matching(NAME, NAME_RULE), _schema(NAME)]
 RoutableName = Annotated[str, _matching(NAME, NAME_RULE), AfterValidator(_unreserved), _schema(NAME)]
 ModelName = Annotated[str, _matching(MODEL_NAME, MODEL_RULE), AfterValidator(_unreserved), _schema(MODEL_NAME)]
@@ -251,6 +252,17 @@ HeaderName = Annotated[
 ]
 HeaderValue = Annotated[
     str, _matching(HEADER_VALUE, "must be printable ASCII, without line ends"), WithJsonSchema({"type": "string"})
+]
+Dialect = Literal["openai", "azure", "anthropic", "gemini", "responses"]
+Dialects = Annotated[
+    list[Dialect],
+    Field(min_length=1),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [DIALECT, {"type": "array", "items": DIALECT, "minItems": 1}]}),
+]
+API_VERSION = r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}"
+ApiVersion = Annotated[
+    str, _matching(API_VERSION, "must be the version of an API, such as '2024-10-21' (quote it)"), _schema(API_VERSION)
 ]
 BodyField = Annotated[str, AfterValidator(_body_field)]
 BodyValue = Annotated[Any, PlainValidator(_body_value), WithJsonSchema({})]

@@ -8,7 +8,7 @@ from gateway.config.faults import shown
 from gateway.config.findings import Findings
 from gateway.config.names import Names, matches
 from gateway.config.rules import LeftOut
-from gateway.core.call import Endpoint
+from gateway.core.call import Kind
 from gateway.core.limits import Limits, Rate
 from gateway.core.route import Model, Routes
 
@@ -86,4 +86,4 @@ class Answers:
         for glob in globs:
             wildcards = (name for name in self._names.near(glob) if matches(name, glob))
             names |= dict.fromkeys((*self._names.covered(glob), *wildcards))
-        return [model for name in names if (model := self._models[name]).kind is Endpoint.CHAT]
+        return [model for name in names if (model := self._models[name]).kind is Kind.CHAT]

@@ -47,6 +47,13 @@ class InvalidValue(Refusal):
     status, code, message = 400, "invalid_value", "A field of the request has an invalid value."
 
 
+class Inexpressible(Refusal):
+    """A field that the provider's API has no word for, and without which the answer would be another one."""
+
+    status, code = 400, "unsupported_parameter"
+    message = "A field of the request cannot be expressed in the API of the model's provider."
+
+
 class MissingParameter(Refusal):
     status, code, message = 400, "missing_required_parameter", "A required field of the request is missing."
 
@@ -72,12 +79,25 @@ class ModelNotFound(Refusal):
     status, code, message = 404, "model_not_found", "The model does not exist, or does not serve this endpoint."
 
 
+class ResponseNotFound(Refusal):
+    status, code, message = 404, "response_not_found", "No provider that the key may use has the response."
+
+
+class ModelIncapable(Refusal):
+    status, code = 400, "unsupported_by_model"
+    message = "The model cannot do what the request needs: its tools, images, audio, JSON schema or reasoning."
+
+
 class UnknownUrl(Refusal):
     status, code, message = 404, "unknown_url", "There is nothing at this URL."
 
 
 class MethodNotAllowed(Refusal):
     status, code, message = 405, "method_not_allowed", "The URL does not take this method."
+
+
+class NoWebSocket(Refusal):
+    status, code, message = 426, "no_websocket", "There are no WebSockets; send a POST."
 
 
 class RequestTimeout(Refusal):

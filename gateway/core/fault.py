@@ -3,6 +3,7 @@
 from gateway.core.errors import (
     Failed,
     Overloaded,
+    Refusal,
     UpstreamAuthError,
     UpstreamEmpty,
     UpstreamProtocolError,
@@ -94,6 +95,16 @@ class ContextFault(RejectedFault):
     """Too long for this model; only a larger context window helps."""
 
     code = "up_context_length"
+
+
+class ElsewhereFault(Fault):
+    """Not for this target: what was asked can't be said in its API. `told` is what the client is told."""
+
+    code, unhealthy = "up_inexpressible", False
+
+    def __init__(self, told: Refusal) -> None:
+        super().__init__(self.code)
+        self.told = told
 
 
 class CallerFault(RejectedFault):

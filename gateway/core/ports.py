@@ -16,8 +16,8 @@ from gateway.core.route import Target
 class Upload(Protocol):
     """The client's request body, not read yet."""
 
-    async def read(self) -> bytes:
-        """The whole body, bounded in size and time. Raises RequestTooLarge, RequestTimeout."""
+    async def read(self, *, form: bool = False) -> bytes:
+        """The whole body, JSON or a form, bounded in size and time. Raises RequestTooLarge, RequestTimeout."""
 
 
 class Receiver(Protocol):
@@ -124,11 +124,13 @@ class Scanner(Protocol):
 class Answer(Source, Protocol):
     """An upstream's good answer, its first byte in hand: a whole body, or a stream under way.
 
-    `scanner` is None for what is no event stream; `complete` says that `take` gives all there is.
+    `scanner` is None for what is no event stream; `complete` says that `take` gives all there is; `dropped` are fields
+    of the request that the target's API has no words for.
     """
 
     target: Target
     headers: tuple[tuple[str, str], ...]
+    dropped: tuple[str, ...]
     upstream_request_id: str | None
     scanner: Scanner | None
     complete: bool

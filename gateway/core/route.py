@@ -8,8 +8,9 @@ from functools import cached_property
 
 import msgspec
 
-from gateway.core.call import Endpoint
+from gateway.core.call import Capability, Kind
 
+ALL_CAPABILITIES = frozenset(Capability)
 # Of a model whose max_output_tokens are not known.
 LONGEST_ANSWER = 4096
 
@@ -23,7 +24,8 @@ class Upstream:
     port: int
     tls: bool
     base_path: str
-    dialect: str = "openai"
+    dialects: tuple[str, ...] = ("openai",)
+    api_version: str | None = None
     api_key: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     connect_timeout: float = 2.0
@@ -59,7 +61,8 @@ class Model:
     name: str
     upstream: Upstream
     remote: str
-    kind: Endpoint = Endpoint.CHAT
+    kind: Kind = Kind.CHAT
+    capabilities: frozenset[Capability] = ALL_CAPABILITIES
     context_window: int | None = None
     max_output_tokens: int | None = None
     price: Price | None = None
@@ -105,6 +108,7 @@ class Exclusion(enum.Enum):
     """Why a target is not in a plan."""
 
     KIND = "does not serve this endpoint"
+    INCAPABLE = "lacks what the call needs"
     NOT_ALLOWED = "the key may not use it"
     LEFT_OUT = "its upstream is left out: an environment variable is not set"
     COOLDOWN = "in cooldown after a 429 or 503"

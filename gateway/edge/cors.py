@@ -7,6 +7,7 @@ Headers = tuple[tuple[str, str], ...]
 
 MAX_AGE = "600"
 _ALLOWED_HEADERS = (
+    "anthropic-beta, anthropic-dangerous-direct-browser-access, anthropic-version, "
     "authorization, content-type, openai-beta, openai-organization, openai-project, "
     "x-api-key, x-complexity, x-provider, x-request-id, "
     "x-stainless-arch, x-stainless-async, x-stainless-custom-poll-interval, x-stainless-helper-method, "
@@ -14,8 +15,9 @@ _ALLOWED_HEADERS = (
     "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
 )
 _EXPOSED = (
-    "x-request-id, x-model-name, x-model-tier, x-provider, x-fallback-chain, x-fallback-used, x-gateway-attempts, "
-    "x-gateway-overhead-ms, x-gateway-config-version, x-gateway-degraded, x-upstream-request-id, "
+    "x-request-id, request-id, x-model-name, x-model-tier, x-provider, x-fallback-chain, x-fallback-used, "
+    "x-gateway-attempts, x-gateway-overhead-ms, x-gateway-config-version, x-gateway-degraded, x-gateway-dropped, "
+    "x-upstream-request-id, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
     "x-ratelimit-limit, x-ratelimit-remaining, retry-after, retry-after-ms, x-should-retry"

@@ -1,6 +1,8 @@
 """URL -> handler, and what every answer has in common. Closed unless listed."""
 
 import asyncio
+import contextlib
+import re
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
@@ -10,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from gateway.core.call import Caller, Endpoint
-from gateway.core.errors import Break, InternalError, MethodNotAllowed, Refusal, UnknownUrl
+from gateway.core.errors import Break, InternalError, MethodNotAllowed, NoWebSocket, Refusal, UnknownUrl
 from gateway.core.ports import Prober
 from gateway.edge import listing, ops
 from gateway.edge.cors import Cors
@@ -21,12 +23,14 @@ from gateway.edge.request import Request
 from gateway.edge.server import SENT, SENT_LAST
 from gateway.flow.authenticate import authorize, identify
 from gateway.flow.exchange import House, exchange
+from gateway.wire.door import ANTHROPIC, DOORS, OPENAI, Door
 
 JSON = (("content-type", "application/json"),)
 METRICS = (("content-type", "text/plain; version=0.0.4; charset=utf-8"),)
 PLAIN = (("content-type", "text/plain; charset=utf-8"),)
 
 _MODEL_PREFIX = "/v1/models/"
+_STORED = re.compile(r"/v1/responses/([A-Za-z0-9_-]{1,128}(/cancel)?)", re.ASCII)
 
 log = structlog.get_logger()
 
@@ -35,10 +39,14 @@ Handler = Callable[["Dispatch", Request], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is served at a URL. HEAD comes with GET; `for_operators`: 404 for everybody else, whatever the method."""
+    """What is served at a URL: an endpoint, or what `handler` does. HEAD comes with GET.
+
+    `for_operators`: 404 for everybody else, whatever the method.
+    """
 
     method: str
     handler: Handler
+    endpoint: Endpoint | None = None
     for_operators: bool = False
 
 
@@ -55,8 +63,10 @@ class Dispatch:
 
     async def handle(self, request: Request) -> web.StreamResponse:
         """The one handler of the server: writes the answer itself."""
-        downstream = request.downstream
+        downstream, door = request.downstream, _door(request)
         downstream.extra = f"x-request-id: {request.request_id}\r\n{self._version}{self._cors.lines(request.fields)}"
+        if door.id_header is not None:
+            downstream.extra += header_lines(((door.id_header, request.request_id),))
         if self._house.live.draining:
             downstream.keep_alive = False
         try:
@@ -64,7 +74,7 @@ class Dispatch:
         except Refusal as refusal:
             if request.is_unread:
                 refusal.close = True
-            refuse(downstream, refusal)
+            refuse(downstream, refusal, door, request.request_id)
             if refusal.close:
                 downstream.end()
             if request.is_unread:
@@ -76,7 +86,7 @@ class Dispatch:
             if downstream.begun:
                 downstream.abort()
             else:
-                refuse(downstream, InternalError(close=True))
+                refuse(downstream, InternalError(close=True), door, request.request_id)
         return SENT if downstream.keep_alive else SENT_LAST
 
     def _find(self, request: Request) -> Handler:
@@ -92,6 +102,8 @@ class Dispatch:
             return route.handler
         if request.method == "OPTIONS" and self._cors.is_preflight(request.fields):
             return Dispatch._preflight
+        if request.fields.get(b"upgrade", b"").lower() == b"websocket":
+            raise NoWebSocket
         raise MethodNotAllowed(headers=(("allow", "POST" if route.method == "POST" else "GET, HEAD"),))
 
     async def _preflight(self, request: Request) -> None:
@@ -103,30 +115,32 @@ class Dispatch:
         authorize(caller, time.time())
         return caller
 
-    def _chat(self, request: Request) -> Awaitable[None]:
-        return self._exchange(request, Endpoint.CHAT)
-
-    def _embeddings(self, request: Request) -> Awaitable[None]:
-        return self._exchange(request, Endpoint.EMBEDDINGS)
-
-    def _exchange(self, request: Request, endpoint: Endpoint) -> Awaitable[None]:
-        house = self._house
-        call = read_call(request, endpoint, house.clock(), house.config.server.trusted_proxies)
+    def _call(self, request: Request) -> Awaitable[None]:
+        endpoint, house = _route(request.path).endpoint, self._house
+        assert endpoint is not None
+        stored = found[1] if endpoint is Endpoint.STORED and (found := _STORED.fullmatch(request.path)) else ""
+        call = read_call(request, endpoint, stored, house.clock(), house.config.server.trusted_proxies)
         task = asyncio.current_task(self._loop)
         assert task is not None
         return exchange(call, request, request.downstream, house, task)
 
     async def _models(self, request: Request) -> None:
-        request.downstream.answer(200, JSON, listing.models(self._house.config.routes, self._caller(request)))
+        shape = listing.anthropic_models if _door(request) is ANTHROPIC else listing.models
+        request.downstream.answer(200, JSON, shape(self._house.config.routes, self._caller(request)))
 
     async def _model(self, request: Request) -> None:
         name = urllib.parse.unquote(request.path[len(_MODEL_PREFIX) :])
-        request.downstream.answer(200, JSON, listing.model(self._house.config.routes, self._caller(request), name))
+        shape = listing.anthropic_model if _door(request) is ANTHROPIC else listing.model
+        request.downstream.answer(200, JSON, shape(self._house.config.routes, self._caller(request), name))
 
     async def _key(self, request: Request) -> None:
         caller = self._caller(request)
         use = await self._house.admission.use(caller)
         request.downstream.answer(200, JSON, listing.key(caller, use, time.time()))
+
+    async def _root(self, request: Request) -> None:
+        """Some clients look whether anybody is there before their first call."""
+        request.downstream.answer(200, PLAIN, b"ok\n")
 
     async def _healthz(self, request: Request) -> None:
         request.downstream.answer(200, PLAIN, b"ok\n")
@@ -146,10 +160,23 @@ class Dispatch:
         request.downstream.answer(200, JSON, ops.report(await self._prober.check()))
 
 
+ENDPOINTS = {
+    "/v1/chat/completions": Endpoint.CHAT,
+    "/v1/completions": Endpoint.COMPLETIONS,
+    "/v1/responses": Endpoint.RESPONSES,
+    "/v1/messages": Endpoint.MESSAGES,
+    "/v1/messages/count_tokens": Endpoint.COUNT_TOKENS,
+    "/v1/embeddings": Endpoint.EMBEDDINGS,
+    "/v1/audio/transcriptions": Endpoint.TRANSCRIPTIONS,
+    "/v1/audio/speech": Endpoint.SPEECH,
+    "/v1/images/generations": Endpoint.IMAGES,
+    "/v1/moderations": Endpoint.MODERATIONS,
+}
 _MODEL = Route("GET", Dispatch._model)
+_READ, _CANCEL = (Route(method, Dispatch._call, Endpoint.STORED) for method in ("GET", "POST"))
 ROUTES = {
-    "/v1/chat/completions": Route("POST", Dispatch._chat),
-    "/v1/embeddings": Route("POST", Dispatch._embeddings),
+    **{path: Route("POST", Dispatch._call, endpoint) for path, endpoint in ENDPOINTS.items()},
+    "/": Route("GET", Dispatch._root),
     "/v1/models": Route("GET", Dispatch._models),
     "/v1/key": Route("GET", Dispatch._key),
     "/healthz": Route("GET", Dispatch._healthz),
@@ -166,6 +193,18 @@ def _route(path: str) -> Route:
         found = ROUTES.get(urllib.parse.unquote(path))
     if found is None and path.startswith(_MODEL_PREFIX) and len(path) > len(_MODEL_PREFIX):
         found = _MODEL
+    if found is None and (stored := _STORED.fullmatch(path)):
+        found = _CANCEL if stored[2] else _READ
     if found is None:
         raise UnknownUrl
     return found
+
+
+def _door(request: Request) -> Door:
+    """Whose words a request is answered in, also where there is nothing at its URL."""
+    if (endpoint := ENDPOINTS.get(request.path)) is not None:
+        return DOORS[endpoint]
+    with contextlib.suppress(UnknownUrl):
+        if (found := _route(request.path).endpoint) is not None:
+            return DOORS[found]
+    return ANTHROPIC if b"anthropic-version" in request.fields else OPENAI

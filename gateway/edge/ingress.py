@@ -6,13 +6,14 @@ from gateway.core.call import Call, Endpoint
 from gateway.core.errors import ExpectationFailed
 from gateway.core.settings import Network
 from gateway.edge.request import Request
+from gateway.wire.form import FORMS
 from gateway.wire.headers import Fields, forwarded
 
 MAX_RETRY_COUNT = 99
 
 
-def read_call(request: Request, endpoint: Endpoint, started: float, trusted: tuple[Network, ...]) -> Call:
-    """`trusted` are the proxies that may tell who asked."""
+def read_call(request: Request, endpoint: Endpoint, stored: str, started: float, trusted: tuple[Network, ...]) -> Call:
+    """`stored` is what is asked of a stored response; `trusted` are the proxies that may tell who asked."""
     fields = request.fields
     return Call(
         request.id,
@@ -25,6 +26,8 @@ def read_call(request: Request, endpoint: Endpoint, started: float, trusted: tup
         _text(fields[b"x-provider"]) if b"x-provider" in fields else None,
         _read_count(fields[b"x-stainless-retry-count"]) if b"x-stainless-retry-count" in fields else 0,
         forwarded(fields),
+        _text(fields[b"content-type"]) if endpoint in FORMS and b"content-type" in fields else "",
+        stored,
     )
 
 

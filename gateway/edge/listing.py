@@ -20,15 +20,32 @@ def models(routes: Routes, caller: Caller) -> bytes:
     return msgspec.json.encode({"object": "list", "data": data})
 
 
+def anthropic_models(routes: Routes, caller: Caller) -> bytes:
+    """All of them, on one page."""
+    data = [_anthropic_model(name) for name in listed(routes, caller)]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return msgspec.json.encode({"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
 def model(routes: Routes, caller: Caller, name: str) -> bytes:
     """Also of a name that only a wildcard covers. Raises ModelNotFound, for one the key may not use as well."""
+    return msgspec.json.encode(_model(name, _owner(routes, caller, name)))
+
+
+def anthropic_model(routes: Routes, caller: Caller, name: str) -> bytes:
+    """Raises ModelNotFound, as `model` does."""
+    _owner(routes, caller, name)
+    return msgspec.json.encode(_anthropic_model(name))
+
+
+def _owner(routes: Routes, caller: Caller, name: str) -> str:
     owner = listed(routes, caller).get(name)
     if owner is None and is_name(name):
         target = routes.target(name)
         owner = target.upstream.name if target is not None and is_allowed(target, caller) else None
     if owner is None:
         raise ModelNotFound(param="model")
-    return msgspec.json.encode(_model(name, owner))
+    return owner
 
 
 def key(caller: Caller, use: Use, wall: float) -> bytes:
@@ -85,3 +102,8 @@ def _moment(moment: datetime) -> str:
 def _model(name: str, owner: str) -> dict[str, str | int]:
     """`created` is when this process started: models of other people have no date that we know."""
     return {"id": name, "object": "model", "created": _STARTED, "owned_by": owner}
+
+
+def _anthropic_model(name: str) -> dict[str, str]:
+    created = _moment(datetime.fromtimestamp(_STARTED, UTC))
+    return {"type": "model", "id": name, "display_name": name, "created_at": created, "lifecycle": "active"}

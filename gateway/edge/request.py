@@ -13,6 +13,7 @@ from gateway.core.errors import BadRequest, Refusal, RequestTimeout, RequestTooL
 from gateway.core.settings import ServerSettings
 from gateway.edge.downstream import HttpDownstream
 from gateway.edge.head import find_fault
+from gateway.wire.form import is_form
 from gateway.wire.headers import Fields, is_request_id, read_fields
 
 DISCARD_BYTES = 1024 * 1024
@@ -21,6 +22,8 @@ DISCARD_TIME = 2.0
 # Beyond the head. A chunk of one byte takes six, or about fifteen with an odd way of writing its size.
 FRAMING_BYTES = 16 * 1024
 FRAMING_RATIO = 16
+
+NOT_A_FORM = "The request body must be `multipart/form-data`, not compressed."
 
 _JSON = b"application/json"
 
@@ -75,11 +78,13 @@ class Request:
 
     def _finish(self) -> None: ...
 
-    async def read(self) -> bytes:
+    async def read(self, *, form: bool = False) -> bytes:
         """Raises UnsupportedMediaType, RequestTooLarge, RequestTimeout, BadRequest or HeadersTooLarge (trailers)."""
         fields, payload = self.fields, self._payload
-        if fields.get(b"content-type", _JSON) != _JSON or b"content-encoding" in fields:
-            _check_media_type(fields)
+        if payload is EMPTY_PAYLOAD and fields.get(b"content-length", b"0") == b"0":
+            return b""
+        if form or fields.get(b"content-type", _JSON) != _JSON or b"content-encoding" in fields:
+            _check_media_type(fields, form=form)
         if int(fields.get(b"content-length", b"0")) > self._settings.max_body_bytes:
             raise RequestTooLarge(close=True)
         if b"expect" in fields:
@@ -150,9 +155,9 @@ class ChunkedRequest(Request):
     __slots__ = ("connection",)
     connection: Connection
 
-    async def read(self) -> bytes:
+    async def read(self, *, form: bool = False) -> bytes:
         """Also raises BadRequest."""
-        body = await super().read()
+        body = await super().read(form=form)
         if self.connection.may_have_trailers():
             self.downstream.keep_alive = False
         head = sum(len(name) + len(value) for name, value in self.fields.items())
@@ -167,10 +172,14 @@ def _read_request_id(fields: Fields) -> str | None:
     return shown if is_request_id(shown) else None
 
 
-def _check_media_type(fields: Fields) -> None:
-    """JSON in UTF-8, as it is; a missing Content-Type counts as JSON."""
+def _check_media_type(fields: Fields, *, form: bool) -> None:
+    """JSON in UTF-8, or a form, as it is; a missing Content-Type counts as JSON."""
     if fields.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedMediaType
+    if form:
+        if not is_form(fields.get(b"content-type", b"").decode("latin-1")):
+            raise UnsupportedMediaType(NOT_A_FORM)
+        return
     head = Message()
     head["content-type"] = fields.get(b"content-type", _JSON).decode("latin-1")
     charset = head.get_content_charset("utf-8")

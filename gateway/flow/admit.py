@@ -23,6 +23,8 @@ from gateway.wire.ratelimits import DEGRADED, exhausted, headers, too_large
 
 # A lease may come free at any moment; jitter keeps a crowd from coming back as one.
 STREAM_WAIT = (0.5, 2.0)
+# Who answers at length; the others' answers take no tokens, or none that a caller could bound.
+ANSWERS = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES)
 NO_RETRY = ("x-should-retry", "false")
 
 _NOTHING_HELD = nullcontext()
@@ -125,7 +127,7 @@ def _demand(record: Record, wall: float) -> Demand | None:
     if limits is None:
         return None
     completion = 0
-    if record.call.endpoint is Endpoint.CHAT:
+    if record.call.endpoint in ANSWERS:
         longest = ask.max_tokens
         if longest is None:
             longest = max([target.model.longest_answer for target in plan.targets])

@@ -15,7 +15,7 @@ from gateway.flow.pipe import Piping
 from gateway.flow.plan import Planner
 from gateway.state.keyring import Keyring
 from gateway.state.live import Live
-from gateway.wire.body import read_ask
+from gateway.wire.form import FORMS, read_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ async def exchange(call: Call, upload: Upload, downstream: Downstream, house: Ho
         authorize(record.caller, time.time())
         began = house.clock()
         try:
-            body = await upload.read()
+            body = await upload.read(form=call.endpoint in FORMS)
         finally:
             record.waited = house.clock() - began
-        record.ask = ask = read_ask(body, call, house.config.routes.upstreams)
+        record.ask = ask = read_body(body, call, house.config.routes.upstreams)
         record.plan = house.planner.plan(call, ask, record.caller, house.clock())
         with await house.admission.admit(record, downstream), await house.fallback.run(record) as served:
             await house.piping.run(served.answer, downstream, record, live_call)

@@ -7,7 +7,15 @@ from typing import Self
 
 from gateway.core.clock import Clock
 from gateway.core.errors import Failed, NoAvailableUpstream, Refusal, UpstreamRateLimited, UpstreamRejected
-from gateway.core.fault import AuthFault, CallerFault, ContextFault, Fault, ModelMissingFault, TimeoutFault
+from gateway.core.fault import (
+    AuthFault,
+    CallerFault,
+    ContextFault,
+    ElsewhereFault,
+    Fault,
+    ModelMissingFault,
+    TimeoutFault,
+)
 from gateway.core.outcome import AttemptResult, Outcome, Record
 from gateway.core.ports import Answer, Upstreams
 from gateway.core.route import Target
@@ -18,7 +26,7 @@ BACKOFF = 0.25
 MAX_BACKOFF = 4.0
 
 # What a second attempt at the same target can't change.
-_FINAL = (AuthFault, ModelMissingFault, ContextFault)
+_FINAL = (AuthFault, ModelMissingFault, ContextFault, ElsewhereFault)
 
 
 class Served:
@@ -130,9 +138,13 @@ class Fallback:
         headers = _attempt_headers(record)
         if not faults:
             return NoAvailableUpstream(headers=headers + retry_headers(self._wait(record)))
+        faults = [fault for fault in faults if not isinstance(fault, ElsewhereFault)] or faults
         last = faults[-1]
         if isinstance(last, ContextFault):
             return _rejected(record, last)
+        if isinstance(last, ElsewhereFault):
+            last.told.headers += headers
+            return last.told
         kinds = {fault.refusal for fault in faults}
         if kinds == {UpstreamRateLimited}:
             return UpstreamRateLimited(headers=headers + retry_headers(self._wait(record)))

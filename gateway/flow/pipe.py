@@ -13,8 +13,7 @@ from gateway.core.ports import Answer, Downstream, Scanner
 from gateway.core.route import Plan
 from gateway.core.settings import ServerSettings
 from gateway.state.live import Live, LiveCall
-from gateway.wire.errors import error_event
-from gateway.wire.sse import PING
+from gateway.wire.door import DOORS
 from gateway.wire.usage import estimate_tokens
 
 Headers = Sequence[tuple[str, str]]
@@ -61,6 +60,7 @@ class Pipe:
     __slots__ = (
         "_answer",
         "_cut_at",
+        "_door",
         "_downstream",
         "_over",
         "_paused",
@@ -83,6 +83,7 @@ class Pipe:
         self._downstream = downstream
         self._scanner = answer.scanner
         self._record = record
+        self._door = DOORS[record.call.endpoint]
         self._over: asyncio.Future[Break | None] = asyncio.get_running_loop().create_future()
         # time, all in the wheel's monotonic seconds
         self._timers = timers
@@ -178,7 +179,7 @@ class Pipe:
             return
         self._record.end(reason.outcome, reason.status, reason.code)
         can_speak = self._scanner is not None and self._scanner.at_boundary and not self._scanner.failed
-        self._downstream.cut(error_event(reason) if can_speak else b"")
+        self._downstream.cut(self._door.error_event(reason) if can_speak else b"")
         self._answer.abandon()
         self._over.set_result(reason)
 
@@ -218,13 +219,13 @@ class Pipe:
         return now - self._took_at >= self._settings.write_timeout
 
     def _ping(self, now: float) -> None:
-        """A proxy in between may close a silent stream; one newline, or SDKs see an event (WIRE, measured)."""
+        """A proxy in between may close a silent stream; in words that no SDK takes for an event (WIRE, measured)."""
         interval = self._settings.keep_alive_interval
         if not interval or self._paused or self._scanner is None or not self._scanner.at_boundary:
             return
         if now - max(self._seen, self._spoke) >= interval:
             self._spoke = now
-            self._downstream.write(PING)
+            self._downstream.write(self._door.ping)
 
     def _next_look(self, now: float, idle_timeout: float) -> float:
         due = [self._cut_at, now + self._settings.write_timeout / 4]
@@ -238,7 +239,7 @@ class Pipe:
         """What the provider reported, or else an estimate; notes of what was odd about the stream."""
         scanner = self._scanner
         if scanner is None:
-            self._record.usage = _estimate(self._record, 0)
+            self._record.usage = self._answer.usage or _estimate(self._record, 0)
             return
         self._record.events = scanner.events
         self._record.usage = scanner.usage or _estimate(self._record, scanner.events)
@@ -273,6 +274,8 @@ def _decision(record: Record, answer: Answer) -> list[tuple[str, str]]:
         headers.append(("X-Fallback-Chain", ",".join(untried)))
     if target is not record.plan.preferred:
         headers.append(("X-Fallback-Used", "true"))
+    if answer.dropped:
+        headers.append(("x-gateway-dropped", ",".join(answer.dropped)))
     if answer.upstream_request_id is not None:
         headers.append(("x-upstream-request-id", answer.upstream_request_id))
     return headers

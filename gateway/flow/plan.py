@@ -5,17 +5,28 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import NamedTuple, NoReturn
 
-from gateway.core.call import Ask, Call, Caller, Endpoint
-from gateway.core.errors import InvalidValue, ModelNotAllowed, ModelNotFound, NoAvailableUpstream
-from gateway.core.route import Exclusion, Plan, Routes, Target
+from gateway.core.call import ANY, NO_NEEDS, Ask, Call, Caller, Capability, Endpoint
+from gateway.core.errors import InvalidValue, ModelIncapable, ModelNotAllowed, ModelNotFound, NoAvailableUpstream
+from gateway.core.route import ALL_CAPABILITIES, Exclusion, Plan, Routes, Target
 from gateway.state.health import Health
+from gateway.wire.dialect import spoken
 from gateway.wire.headers import MIN_COOLDOWN, is_name, retry_headers
+from gateway.wire.needs import read_needs
 
 AUTO = "auto"
 COMPLEXITIES = ("simple", "medium", "complex")
 DEFAULT_COMPLEXITY = "medium"
 MAX_CHOICES = 10_000
 ILL = (Exclusion.COOLDOWN, Exclusion.BREAKER_OPEN)
+
+
+class Wanted(NamedTuple):
+    """What a choice is made by: names as the call gives them."""
+
+    model: str
+    complexity: str
+    endpoint: Endpoint
+    needs: frozenset[Capability]
 
 
 Candidate = tuple[Target, Exclusion | None]
@@ -40,7 +51,8 @@ class Planner:
         self._routes = routes
         self._health = health
         self._random = random
-        self._choices: dict[tuple[str, str, Endpoint, tuple[str, ...]], Choice] = {}
+        self._declared = any(model.capabilities != ALL_CAPABILITIES for model in routes.models.values())
+        self._choices: dict[tuple[tuple[str, str, Endpoint, frozenset[Capability]], tuple[str, ...]], Choice] = {}
 
     def plan(self, call: Call, ask: Ask, caller: Caller, now: float) -> Plan:
         """The targets to try, best first. Raises what `refuse_empty` does, and InvalidValue for an unknown hint."""
@@ -51,26 +63,31 @@ class Planner:
 
     def consider(self, endpoint: Endpoint, ask: Ask, caller: Caller, now: float) -> Plan:
         """The whole decision, also where it leaves no target. Raises ModelNotFound, InvalidValue."""
-        choice = self._choice(ask.model, self._complexity(ask), endpoint, caller)
+        needs = ask.needs or (read_needs(endpoint, ask.fields) if self._declared else NO_NEEDS)
+        choice = self._choice((ask.model, self._complexity(ask), endpoint, needs), caller)
         if choice.plan is not None and ask.provider is None and self._health.all_well:
             return choice.plan
         return self._decide(choice, ask.provider, now)
 
-    def _choice(self, model: str, complexity: str, endpoint: Endpoint, caller: Caller) -> Choice:
+    def _choice(self, wanted: tuple[str, str, Endpoint, frozenset[Capability]], caller: Caller) -> Choice:
         """Looked up, as most calls ask for what others did; names under a wildcard are the callers' to think up."""
-        key = model, complexity, endpoint, caller.models
+        key = wanted, caller.models
         choice = self._choices.get(key)
         if choice is None:
             if len(self._choices) >= MAX_CHOICES:
                 self._choices.clear()
-            choice = self._choices[key] = self._choose(model, complexity, endpoint, caller)
+            choice = self._choices[key] = self._choose(Wanted(*wanted), caller)
         return choice
 
-    def _choose(self, model: str, complexity: str, endpoint: Endpoint, caller: Caller) -> Choice:
-        name, names = self._resolve(model, complexity)
+    def _choose(self, wanted: Wanted, caller: Caller) -> Choice:
+        if wanted.endpoint is Endpoint.STORED:
+            name, names = ANY, self._anybody(caller)
+        else:
+            name, names = self._resolve(wanted.model, wanted.complexity)
         found = [[target for one in group if (target := self._routes.target(one)) is not None] for group in names]
-        groups = tuple(tuple((target, _unfit(target, endpoint, caller)) for target in group) for group in found)
-        choice = Choice(name if name in self._routes.tiers else None, complexity if model == AUTO else None, groups)
+        groups = tuple(tuple((target, _unfit(target, wanted, caller)) for target in group) for group in found)
+        complexity = wanted.complexity if wanted.model == AUTO else None
+        choice = Choice(name if name in self._routes.tiers else None, complexity, groups)
         if any(len(group) > 1 for group in groups):
             return choice
         return choice._replace(plan=_plan(choice, [pair for group in groups for pair in group]))
@@ -92,6 +109,8 @@ class Planner:
             raise ModelNotFound(param="model")
         if reasons <= {Exclusion.KIND, Exclusion.NOT_ALLOWED}:
             raise ModelNotAllowed(param="model")
+        if reasons <= {Exclusion.KIND, Exclusion.NOT_ALLOWED, Exclusion.INCAPABLE}:
+            raise ModelIncapable(param="model")
         waits = [self._health.wait(target, now) for target, reason in plan.excluded if reason in ILL]
         retry = retry_headers(max(MIN_COOLDOWN, min(waits, default=MIN_COOLDOWN)))
         raise NoAvailableUpstream(headers=(("x-gateway-attempts", "0"), *retry))
@@ -113,6 +132,15 @@ class Planner:
         if target is None:
             raise ModelNotFound(param="model")
         return name, ((name,), *((fallback,) for fallback in target.model.fallbacks))
+
+    def _anybody(self, caller: Caller) -> tuple[tuple[str, ...], ...]:
+        """One model of each upstream, that the caller may use."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, model in self._routes.models.items():
+            target = self._routes.target(name)
+            if target is not None and model.kind is Endpoint.STORED.kind and is_allowed(target, caller):
+                found.setdefault(model.upstream.name, (name,))
+        return tuple(found.values())
 
     def _ordered(self, groups: Iterable[Sequence[Candidate]]) -> Iterator[Candidate]:
         """Group after group; equals in random order, each as likely to come first as it weighs."""
@@ -144,12 +172,15 @@ def _plan(choice: Choice, candidates: Iterable[Candidate]) -> Plan:
     return Plan(choice.tier, choice.complexity, preferred, tuple(targets), tuple(excluded))
 
 
-def _unfit(target: Target, endpoint: Endpoint, caller: Caller) -> Exclusion | None:
+def _unfit(target: Target, wanted: Wanted, caller: Caller) -> Exclusion | None:
     """Why the configuration rules a target out."""
-    if target.model.kind is not endpoint:
+    endpoint = wanted.endpoint
+    if target.model.kind is not endpoint.kind or spoken(target.upstream.dialects, endpoint) is None:
         return Exclusion.KIND
     if not is_allowed(target, caller):
         return Exclusion.NOT_ALLOWED
+    if not wanted.needs <= target.model.capabilities:
+        return Exclusion.INCAPABLE
     return None if target.upstream.left_out is None else Exclusion.LEFT_OUT
 
 

@@ -14,8 +14,8 @@ from gateway.core.ports import Receiver, Scanner
 from gateway.core.route import Target
 from gateway.upstream.connection import Connection
 from gateway.upstream.head import Head
-from gateway.wire.dialect import Dialect
-from gateway.wire.headers import is_upstream_id, read_retry_after
+from gateway.wire.headers import is_media_type, is_upstream_id, read_retry_after
+from gateway.wire.pair import Outgoing, Pair
 from gateway.wire.sse import HOLD
 
 MAX_PLAIN = 16 * 1024 * 1024
@@ -37,16 +37,18 @@ class Attempt:
 
     __slots__ = (
         "_connection",
-        "_dialect",
         "_encoded",
         "_held",
         "_lost",
+        "_outgoing",
+        "_pair",
         "_retry_after",
         "_settled",
         "_size",
         "_status",
         "_timers",
         "complete",
+        "dropped",
         "headers",
         "scanner",
         "target",
@@ -54,15 +56,17 @@ class Attempt:
         "usage",
     )
 
-    def __init__(self, target: Target, dialect: Dialect, ask: Ask, connection: Connection) -> None:
+    def __init__(self, target: Target, pair: Pair, ask: Ask, outgoing: Outgoing, connection: Connection) -> None:
         self.target = target
+        self.dropped = outgoing.dropped
         self.headers: tuple[tuple[str, str], ...] = ()
         self.upstream_request_id: str | None = None
-        self.scanner: Scanner | None = dialect.scanner(ask) if ask.stream else None
+        self.scanner: Scanner | None = pair.scanner(ask, outgoing) if ask.stream and not pair.opaque else None
         self.complete = False
         self.usage: Usage | None = None
         self._settled: asyncio.Future[Fault | None] = connection.loop.create_future()
-        self._dialect = dialect
+        self._pair = pair
+        self._outgoing = outgoing
         self._timers = connection.timers
         self._connection: Connection | None = connection
         self._status = 0
@@ -103,8 +107,13 @@ class Attempt:
         if status >= 400:
             self._failure_head(head)
             return
+        if self._pair.opaque:
+            self._opaque_head(head, encoding)
+            return
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if status == 200 and kind == _JSON and (not self._encoded or _ENCODING.fullmatch(encoding)):
+        if self._encoded and self._pair.translates:
+            self.failed(ProtocolFault())
+        elif status == 200 and kind == _JSON and (not self._encoded or _ENCODING.fullmatch(encoding)):
             self.scanner = None
             self.headers = _JSON_HEADERS
             if self._encoded:
@@ -112,10 +121,20 @@ class Attempt:
         elif status != 200 or self.scanner is None or self._encoded or kind not in (_EVENTS, b""):
             self.failed(ProtocolFault())
 
+    def _opaque_head(self, head: Head, encoding: bytes) -> None:
+        """Whatever it is, it may begin to pass with its first byte."""
+        kind = head.get(b"content-type") or "application/octet-stream"
+        if head.status != 200 or (self._encoded and not _ENCODING.fullmatch(encoding)) or not is_media_type(kind):
+            self.failed(ProtocolFault())
+            return
+        self.headers = (("content-type", kind),)
+        if self._encoded:
+            self.headers += (("content-encoding", encoding.decode()),)
+
     def _failure_head(self, head: Head) -> None:
         self._retry_after = (head.get(b"retry-after-ms"), head.get(b"retry-after"), head.get(b"date"))
         self.scanner = None
-        if (fault := self._dialect.read_status(head.status)) is not None:
+        if (fault := self._pair.read_status(head.status)) is not None:
             self.failed(self._told(fault))
             self.release()
         else:
@@ -127,10 +146,17 @@ class Attempt:
             return
         self._held.append(payload)
         self._size += len(payload)
-        if self._status != 200 and self._size > MAX_FAILURE:
-            self._judge()
+        if self._status != 200:
+            if self._size > MAX_FAILURE:
+                self._judge()
+        elif self._pair.opaque:
+            self._pass()
         elif self._size > MAX_PLAIN:
-            self._settle(None)
+            self._settle(ProtocolFault() if self._pair.translates else None)
+
+    def _pass(self) -> None:
+        self.usage = self._pair.read_answer(b"", self._outgoing).usage
+        self._settle(None)
 
     def relay(self, data: bytes) -> bool:
         return False
@@ -142,7 +168,7 @@ class Attempt:
 
     def _judge_stream(self, scanner: Scanner) -> None:
         if scanner.error is not None:
-            self.failed(self._dialect.read_failure(200, scanner.error))
+            self.failed(self._pair.read_failure(200, scanner.error))
         elif scanner.started:
             self._settle(None)
         elif scanner.done or self.complete:
@@ -177,9 +203,10 @@ class Attempt:
         body = b"".join(self._held)
         try:
             if self._status != 200:
-                raise self._told(self._dialect.read_failure(self._status, b"" if self._encoded else body))
+                raise self._told(self._pair.read_failure(self._status, b"" if self._encoded else body))
             if not self._encoded:
-                self.usage = self._dialect.read_answer(body)
+                self.usage, told = self._pair.read_answer(body, self._outgoing)
+                self._held = [told]
             elif not body:
                 raise EmptyFault
         except Fault as fault:

@@ -84,7 +84,9 @@ async def _probe(pool: Pool) -> Check:
 async def _ask(pool: Pool) -> int:
     """The status that the upstream answers with. Raises a Fault."""
     upstream = pool.upstream
-    request = request_head("GET", upstream, f"{upstream.base_path}/models", DIALECTS[upstream.dialect]) + b"\r\n"
+    dialect = DIALECTS[upstream.dialects[0]]
+    request = request_head("GET", upstream, upstream.base_path + dialect.models(upstream), dialect)
+    request += b"".join(b"%b: %b\r\n" % header for header in dialect.pinned(upstream)) + b"\r\n"
     connection: Connection = await pool.connect()
     reply = _Reply()
     try:

@@ -32,7 +32,34 @@ _ALIKE = bytes.maketrans(b"{}", b"[]")
 _STRING_MARKS = re.compile(rb'"[^"]*"')
 _FILLED_LIST = re.compile(rb"\[\s*[^\]\s]")
 
-PROMPT_FIELD = {Endpoint.CHAT: "messages", Endpoint.EMBEDDINGS: "input"}
+
+class Schema(msgspec.Struct, frozen=True):
+    """What is looked at in the bodies of an endpoint. `text`: its prompt may be a text, `messages`: a list. What is not
+    `by_tokens` is accounted for by the request.
+
+    `limits` are the names of the field that bounds the answer, where one counts by tokens.
+    """
+
+    prompt: str
+    text: bool = True
+    messages: bool = True
+    streamed: bool = True
+    required: bool = True
+    by_tokens: bool = True
+    limits: tuple[str, ...] = ()
+
+
+SCHEMAS = {
+    Endpoint.CHAT: Schema("messages", text=False, limits=("max_completion_tokens", "max_tokens")),
+    Endpoint.COMPLETIONS: Schema("prompt", limits=("max_tokens",)),
+    Endpoint.RESPONSES: Schema("input", required=False, limits=("max_output_tokens",)),
+    Endpoint.MESSAGES: Schema("messages", text=False, limits=("max_tokens",)),
+    Endpoint.COUNT_TOKENS: Schema("messages", text=False, streamed=False),
+    Endpoint.EMBEDDINGS: Schema("input", streamed=False),
+    Endpoint.SPEECH: Schema("input", messages=False, by_tokens=False),
+    Endpoint.IMAGES: Schema("prompt", messages=False, by_tokens=False),
+    Endpoint.MODERATIONS: Schema("input", streamed=False, by_tokens=False),
+}
 
 
 class _StreamOptions(msgspec.Struct):
@@ -56,10 +83,11 @@ def read_ask(body: bytes, call: Call, providers: Container[str]) -> Ask:
     if not model.strip() or len(model) > MAX_MODEL_NAME:
         raise InvalidValue("`model` is empty or too long.", param="model")
     stream = "stream" in fields and bool(_read(fields, "stream", _FLAG))
-    if stream and call.endpoint is Endpoint.EMBEDDINGS:
-        raise InvalidValue("Embeddings are not streamed.", param="stream")
+    schema = SCHEMAS[call.endpoint]
+    if stream and not schema.streamed:
+        raise InvalidValue("The endpoint does not stream.", param="stream")
     options = _read(fields, "stream_options", _OPTIONS) if "stream_options" in fields else None
-    prompt = _read_prompt(fields, PROMPT_FIELD[call.endpoint])
+    prompt = _read_prompt(fields, schema)
     complexity = provider = None
     if "complexity" in fields:
         complexity = _read(fields, "complexity", _TEXT)
@@ -73,8 +101,8 @@ def read_ask(body: bytes, call: Call, providers: Container[str]) -> Ask:
         include_usage=bool(options and options.include_usage),
         complexity=complexity if call.complexity is None else call.complexity,
         provider=provider if call.provider is None else call.provider,
-        prompt_tokens=estimate_tokens(prompt),
-        max_tokens=_read_max_tokens(fields),
+        prompt_tokens=estimate_tokens(prompt) if schema.by_tokens else 0,
+        max_tokens=_read_max_tokens(fields, schema.limits),
         n=_read_choices(fields),
     )
 
@@ -138,13 +166,16 @@ def _read(fields: Fields, name: str, decoder: "msgspec.json.Decoder[T | None]") 
         raise InvalidValue(f"`{name}` has an invalid value.", param=name) from None
 
 
-def _read_prompt(fields: Fields, name: str) -> bytes:
-    """The bytes of `messages` or `input`; what is in them is the upstream's to judge."""
+def _read_prompt(fields: Fields, schema: Schema) -> bytes:
+    """The bytes of `messages` or its like; what is in them is the upstream's to judge."""
+    name = schema.prompt
     if name not in fields:
+        if not schema.required:
+            return b""
         raise MissingParameter(f"`{name}` is missing.", param=name)
     prompt = bytes(fields[name])
-    is_list = _FILLED_LIST.match(prompt) is not None
-    is_text = prompt.startswith(b'"') and name == "input"
+    is_list = schema.messages and _FILLED_LIST.match(prompt) is not None
+    is_text = schema.text and prompt.startswith(b'"')
     if not (is_list or is_text):
         raise InvalidValue(f"`{name}` has an invalid value.", param=name)
     return prompt
@@ -161,10 +192,10 @@ def _read_provider(fields: Fields, providers: Container[str]) -> str | None:
     return name
 
 
-def _read_max_tokens(fields: Fields) -> int | None:
+def _read_max_tokens(fields: Fields, names: tuple[str, ...]) -> int | None:
     """The first that is there."""
     given: list[int] = []
-    for name in ("max_completion_tokens", "max_tokens"):
+    for name in names:
         value: int | None = _read(fields, name, _NUMBER)
         if value is not None:
             if not 0 <= value < 2**53:

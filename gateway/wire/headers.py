@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 Fields = Mapping[bytes, bytes]
 
-FORWARDED = (b"accept", b"user-agent", b"openai-beta")
+FORWARDED = (b"accept", b"user-agent", b"openai-beta", b"anthropic-version", b"anthropic-beta")
 
 MIN_COOLDOWN = 1.0
 MAX_COOLDOWN = 60.0
@@ -15,6 +15,9 @@ MAX_COOLDOWN = 60.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UPSTREAM_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,255}")
+_MEDIA_TYPE = re.compile(
+    r'[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+( *; *[A-Za-z0-9-]+=("[A-Za-z0-9 .,_/+-]*"|[A-Za-z0-9._+-]+))*'
+)
 _VISIBLE = re.compile(rb"[\x20-\x7e]{1,1024}")
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,6})?")
 
@@ -29,7 +32,12 @@ def is_upstream_id(value: str) -> bool:
 
 def is_name(value: str) -> bool:
     """Whether a model name is safe to show: in a header, a log line, a URL."""
-    return _NAME.fullmatch(value) is not None
+    return _NAME.fullmatch(value) is not None and not {".", ".."} & {*value.split("/")}
+
+
+def is_media_type(value: str) -> bool:
+    """Whether a Content-Type is one that may be passed on (RFC 9110, section 8.3.1)."""
+    return len(value) <= 256 and _MEDIA_TYPE.fullmatch(value) is not None
 
 
 def read_fields(raw_headers: Iterable[tuple[bytes, bytes]]) -> Fields:
@@ -42,7 +50,7 @@ def read_fields(raw_headers: Iterable[tuple[bytes, bytes]]) -> Fields:
 
 
 def forwarded(fields: Fields) -> tuple[tuple[bytes, bytes], ...]:
-    """The client's headers that the upstream may see.
+    """The client's headers that an upstream may see, if they are of its API.
 
     Not those that `Connection` nominates (RFC 9110, section 7.6.1), nor values that are not visible ASCII.
     """

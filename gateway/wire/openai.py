@@ -1,10 +1,10 @@
-"""OpenAI's chat completions and embeddings, passed through: the caller's schema is the upstream's."""
+"""OpenAI's chat completions, completions and embeddings, passed through: the caller's schema is the upstream's."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from gateway.core.call import Ask, Endpoint
+from gateway.core.call import Ask
 from gateway.core.errors import Refusal, UpstreamRejected
 from gateway.core.fault import (
     AuthFault,
@@ -17,14 +17,13 @@ from gateway.core.fault import (
     RateLimitFault,
     StatusFault,
 )
-from gateway.core.outcome import Usage
 from gateway.core.route import Target, Upstream
+from gateway.wire.pair import FORWARDED, Answered, Outgoing
 from gateway.wire.sse import EventStream
 from gateway.wire.usage import NOTHING, is_nothing, read_usage
 
 MAX_MESSAGE = 2048
 
-_PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
 _TRUE = msgspec.Raw(b"true")
 
 # Every name under which a prompt longer than the context window is reported: OpenAI, llama.cpp, vLLM and LM Studio.
@@ -66,29 +65,45 @@ _answers = msgspec.json.Decoder(_Answer)
 _options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 
 
+def credential(upstream: Upstream) -> tuple[tuple[str, str], ...]:
+    return (("Authorization", f"Bearer {upstream.api_key}"),) if upstream.api_key else ()
+
+
+def pinned(_: Upstream) -> tuple[tuple[bytes, bytes], ...]:
+    return ()
+
+
+def models(_: Upstream) -> str:
+    return "/models"
+
+
 class OpenAI:
-    """The first row of the dialect table."""
+    """One of its endpoints."""
 
-    def path(self, endpoint: Endpoint) -> str:
-        return _PATHS[endpoint]
+    forwards = FORWARDED
+    opaque = False
+    translates = False
 
-    def credential(self, upstream: Upstream) -> tuple[tuple[str, str], ...]:
-        return (("Authorization", f"Bearer {upstream.api_key}"),) if upstream.api_key else ()
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-    def request(self, ask: Ask, target: Target) -> bytes:
+    def path(self, ask: Ask, target: Target) -> str:
+        return self._path
+
+    def request(self, ask: Ask, target: Target) -> Outgoing:
         fields = dict(ask.fields)
         fields["model"] = target.remote
         if not ask.stream or not target.upstream.stream_usage:
             fields.pop("stream_options", None)
         elif not ask.include_usage:
             fields["stream_options"] = _with_usage(fields.get("stream_options"))
-        _add_defaults(fields, target.model.defaults)
-        return msgspec.json.encode(fields)
+        add_defaults(fields, target.model.defaults)
+        return Outgoing(msgspec.json.encode(fields))
 
-    def scanner(self, ask: Ask) -> EventStream:
+    def scanner(self, ask: Ask, outgoing: Outgoing) -> EventStream:
         return EventStream(drop_usage=not ask.include_usage)
 
-    def read_answer(self, body: bytes) -> Usage | None:
+    def read_answer(self, body: bytes, outgoing: Outgoing) -> Answered:
         if not body or body.isspace():
             raise EmptyFault
         try:
@@ -96,30 +111,40 @@ class OpenAI:
         except (msgspec.MsgspecError, ValueError):
             raise ProtocolFault from None
         if not is_nothing(answer.error):
-            raise self.read_failure(200, body)
-        return None if is_nothing(answer.usage) else read_usage(answer.usage)
+            raise read_failure(200, body)
+        return Answered(None if is_nothing(answer.usage) else read_usage(answer.usage), body)
 
     def read_status(self, status: int) -> Fault | None:
-        if status in (401, 403):
-            return AuthFault()
-        if status == 429:
-            return RateLimitFault()
-        if status in _RETRYABLE or status >= 500:
-            return StatusFault()
-        return None
+        return read_status(status)
 
     def read_failure(self, status: int, body: bytes) -> Fault:
-        error = _read_error(body)
-        if status == 200:
-            status = _status_of(error)
-        if (fault := self.read_status(status)) is not None:
-            return fault
-        rejection = _rejection(status, error)
-        if _is_context_length(error):
-            return ContextFault(rejection)
-        if status == 404 and _is_model_missing(error):
-            return ModelMissingFault()
-        return CallerFault(rejection)
+        return read_failure(status, body)
+
+
+def read_status(status: int) -> Fault | None:
+    """What an error status means whatever its body says; None if the body has to be read."""
+    if status in (401, 403):
+        return AuthFault()
+    if status == 429:
+        return RateLimitFault()
+    if status in _RETRYABLE or status >= 500:
+        return StatusFault()
+    return None
+
+
+def read_failure(status: int, body: bytes) -> Fault:
+    """What an error status (or, with 200, an error in place of an answer) means for the attempt."""
+    error = _read_error(body)
+    if status == 200:
+        status = _status_of(error)
+    if (fault := read_status(status)) is not None:
+        return fault
+    rejection = _rejection(status, error)
+    if _is_context_length(error):
+        return ContextFault(rejection)
+    if status == 404 and _is_model_missing(error):
+        return ModelMissingFault()
+    return CallerFault(rejection)
 
 
 def _with_usage(options: object) -> dict[str, msgspec.Raw]:
@@ -128,7 +153,7 @@ def _with_usage(options: object) -> dict[str, msgspec.Raw]:
     return {**(given or {}), "include_usage": _TRUE}
 
 
-def _add_defaults(fields: dict[str, object], defaults: Mapping[str, object]) -> None:
+def add_defaults(fields: dict[str, object], defaults: Mapping[str, object]) -> None:
     """What the admin sets where the caller did not; the two names of the output limit are one."""
     for name, value in defaults.items():
         if name in ("max_tokens", "max_completion_tokens") and not fields.keys().isdisjoint(

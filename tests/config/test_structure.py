@@ -107,7 +107,8 @@ def server(fields: str) -> str:
         ),
         pytest.param(
             upstream("dialect: opnai"),
-            "f:1:56 upstreams.u.dialect: must be 'openai' (did you mean 'openai'?)",
+            "f:1:56 upstreams.u.dialect: must be 'openai', 'azure', 'anthropic', 'gemini' or 'responses'"
+            " (did you mean 'openai'?)",
             id="dialect",
         ),
         pytest.param(
@@ -158,7 +159,8 @@ def server(fields: str) -> str:
         ),
         pytest.param(
             model("kind: chatt"),
-            "f:2:33 models.m.kind: must be 'chat' or 'embeddings' (did you mean 'chat'?)",
+            "f:2:33 models.m.kind: must be 'chat', 'embeddings', 'transcriptions', 'speech', 'images' or 'moderations'"
+            " (did you mean 'chat'?)",
             id="kind",
         ),
         pytest.param(

@@ -24,7 +24,7 @@ async def gateway(start_gateway: StartGateway, two_upstreams: str) -> Gateway:
 # probes
 
 
-@pytest.mark.parametrize(("path", "body"), [("/healthz", b"ok\n"), ("/readyz", b"ready\n")])
+@pytest.mark.parametrize(("path", "body"), [("/", b"ok\n"), ("/healthz", b"ok\n"), ("/readyz", b"ready\n")])
 async def test_probes_need_no_key(gateway: Gateway, path: str, body: bytes) -> None:
     answer = await get(gateway, path, key=None)
     assert (answer.status, answer.body) == (200, body)
@@ -151,6 +151,51 @@ async def test_one_model(gateway: Gateway, path: str, key: str, status: int) -> 
         assert answer.error == (404, "model_not_found")
 
 
+VERSION = "anthropic-version: 2023-06-01\r\n"
+
+
+async def test_models_in_anthropics_shape(gateway: Gateway) -> None:
+    for key, names in ((KEY, ["fast", "auto", "gpt-4o-mini", "embed"]), (NARROW, ["fast", "auto", "gpt-4o-mini"])):
+        page = (await get(gateway, "/v1/models", key=key, headers=VERSION)).json
+        assert [model["id"] for model in page["data"]] == names
+        assert (page["has_more"], page["first_id"], page["last_id"]) == (False, names[0], names[-1])
+    one = (await get(gateway, "/v1/models/second%2Fany:thing", headers=VERSION)).json
+    assert one.keys() == {"type", "id", "display_name", "created_at", "lifecycle"}
+    assert (one["type"], one["id"]) == ("model", "second/any:thing")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        pytest.param("GET", "/v1/models/nowhere", 404, "not_found_error", id="no such model"),
+        pytest.param("GET", "/v1/nothing", 404, "not_found_error", id="no such URL"),
+        pytest.param("DELETE", "/v1/models", 405, "invalid_request_error", id="another method"),
+    ],
+)
+async def test_errors_in_anthropics_shape(gateway: Gateway, method: str, path: str, status: int, kind: str) -> None:
+    answer = await get(gateway, path, method=method, headers=VERSION)
+    assert answer.status == status
+    assert answer.json == {
+        "type": "error",
+        "error": {"type": kind, "message": answer.json["error"]["message"]},
+        "request_id": answer.header("request-id"),
+    }
+    assert answer.header("request-id") == answer.header("x-request-id")
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+async def test_errors_of_messages_have_anthropics_shape_without_being_asked(gateway: Gateway, path: str) -> None:
+    answer = await get(gateway, path, key=None)
+    assert (answer.status, answer.json["error"]["type"]) == (405, "invalid_request_error")
+    assert answer.json["request_id"] == answer.header("request-id")
+
+
+async def test_chat_completions_keep_openais_shape(gateway: Gateway) -> None:
+    answer = await get(gateway, CHAT, headers=VERSION)
+    assert answer.error == (405, "method_not_allowed")
+    assert answer.header("request-id") is None
+
+
 # CORS
 
 
@@ -163,7 +208,7 @@ async def test_cors_is_off_unless_origins_are_set(gateway: Gateway) -> None:
 
 PREFLIGHT = (
     "Origin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n"
-    "Access-Control-Request-Headers: authorization, content-type, x-stainless-os\r\n"
+    "Access-Control-Request-Headers: authorization, content-type, x-stainless-os, anthropic-version\r\n"
 )
 
 
@@ -178,7 +223,9 @@ async def test_a_preflight_is_answered(open_gateway: Gateway) -> None:
     assert answer.header("access-control-allow-origin") == "https://app.example"
     assert "POST" in (answer.header("access-control-allow-methods") or "")
     allowed = (answer.header("access-control-allow-headers") or "").split(", ")
-    assert {"authorization", "content-type", "x-stainless-os"} <= set(allowed)
+    assert {"authorization", "content-type", "x-stainless-os", "x-api-key"} <= set(allowed)
+    # What Anthropic's SDK sends from a browser.
+    assert {"anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"} <= set(allowed)
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/nothing"], ids=["an answer", "an error"])
@@ -188,6 +235,7 @@ async def test_an_origin_may_read_the_answer_and_our_headers(open_gateway: Gatew
     assert answer.header("vary") == "Origin"
     exposed = (answer.header("access-control-expose-headers") or "").split(", ")
     assert {"x-request-id", "x-gateway-attempts", "x-ratelimit-remaining-requests", "retry-after"} <= set(exposed)
+    assert {"request-id", "x-gateway-dropped"} <= set(exposed)
 
 
 async def test_a_stream_may_be_read_by_its_origin(open_gateway: Gateway) -> None:
@@ -237,7 +285,7 @@ async def test_a_streams_request_id_is_echoed_and_logged(gateway: Gateway) -> No
 # methods and URLs
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models/fast", "/v1/key"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models/fast", "/v1/key"])
 async def test_head_is_get_without_the_body(gateway: Gateway, path: str) -> None:
     whole, head = await get(gateway, path), await get(gateway, path, method="HEAD")
     assert (head.status, head.body, whole.body != b"") == (200, b"", True)
@@ -251,6 +299,9 @@ async def test_head_is_get_without_the_body(gateway: Gateway, path: str) -> None
     [
         (CHAT, ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"], "POST"),
         ("/v1/embeddings", ["GET", "PUT"], "POST"),
+        ("/v1/responses", ["GET", "DELETE"], "POST"),
+        ("/v1/audio/transcriptions", ["GET"], "POST"),
+        ("/", ["POST", "PUT"], "GET, HEAD"),
         ("/v1/models", ["POST", "DELETE"], "GET, HEAD"),
         ("/v1/models/fast", ["DELETE"], "GET, HEAD"),
         ("/healthz", ["POST", "OPTIONS"], "GET, HEAD"),
@@ -273,7 +324,7 @@ async def test_head_where_only_post_is_allowed(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "//",
         "/v1",
         "/v1/",
         "//v1/models",
@@ -285,7 +336,8 @@ async def test_head_where_only_post_is_allowed(gateway: Gateway) -> None:
         "/v1/chat/completions%00",
         "/v1/chat/completions;x",
         "/V1/models",
-        "/v1/responses",
+        "/v1/responses/",
+        "/v1/messages/batches",
         "/admin",
     ],
 )

@@ -72,6 +72,7 @@ class TestWallClock:
             "app.py",  # the periods of budgets
             "edge/dispatch.py",  # when a key expires
             "edge/listing.py",  # `created` of a model
+            "wire/translated.py",  # and of an answer
             "edge/ops.py",  # the time of a report
             "explain.py",  # when a key expires
             "flow/exchange.py",  # when a key expires

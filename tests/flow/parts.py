@@ -86,6 +86,7 @@ class FakeAnswer:
         self.target = Target("", "", MODELS["one"])
         self.headers = (("content-type", "application/json"),)
         self.upstream_request_id: str | None = "req_1"
+        self.dropped: tuple[str, ...] = ()
         self.scanner: EventStream | None = EventStream(drop_usage=True) if stream else None
         self.complete = not stream
         self.usage = usage
@@ -225,7 +226,7 @@ class FakeUpload:
         self.body = body
         self.read_count = 0
 
-    async def read(self) -> bytes:
+    async def read(self, *, form: bool = False) -> bytes:
         self.read_count += 1
         if isinstance(self.body, Refusal):
             raise self.body

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.call import Ask, Caller, Endpoint
+from gateway.core.call import Ask, Caller, Endpoint, Kind
 from gateway.core.errors import InvalidValue, ModelNotAllowed, ModelNotFound, NoAvailableUpstream, Refusal
 from gateway.core.route import Exclusion, Model, Plan, Routes
 from gateway.flow.plan import Planner, is_allowed, listed
@@ -27,7 +27,7 @@ ROUTES = routes(
     make_model("small", FIRST),
     make_model("large", SECOND),
     make_model("huge", FIRST, fallbacks=("large", "small")),
-    make_model("embed", FIRST, kind=Endpoint.EMBEDDINGS),
+    make_model("embed", FIRST, kind=Kind.EMBEDDINGS),
     make_model("absent", LEFT_OUT),
     make_model("ollama/*", SECOND, remote="*"),
     make_model("ollama/qwen*", FIRST, remote="qwen-*-it"),

@@ -98,7 +98,7 @@ PROTECTIONS = (
         "drain-says-why",
         "A stream that the drain cuts ends in the error event.",
         "gateway/flow/pipe.py",
-        'self._downstream.cut(error_event(reason) if can_speak else b"")',
+        'self._downstream.cut(self._door.error_event(reason) if can_speak else b"")',
         'self._downstream.cut(b"")',
         ("tests/flow/test_exchange.py::test_drained_at_shutdown_after_the_first_byte",),
     ),

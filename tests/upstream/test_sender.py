@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 
 import pytest
 
-from gateway.core.call import Ask, Endpoint
+from gateway.core.call import Ask, Endpoint, Kind
 from gateway.core.fault import CallerFault, ConnectFault, Fault, ResetFault, TimeoutFault
 from gateway.core.route import Target
 from gateway.simulator import Close, Gate, Pause, Request, Reset, Send, Silence, Simulator, Step, Wait, json_answer
@@ -45,7 +45,7 @@ class TestRequests:
         )
         sender = Sender({"first": there}, wheel)
         call = make_call(
-            forward=((b"User-Agent", b"sdk/1"), (b"openai-beta", b"x=1")), keys=(b"sk-gw-canary",), request_id="mine"
+            forward=((b"user-agent", b"sdk/1"), (b"openai-beta", b"x=1")), keys=(b"sk-gw-canary",), request_id="mine"
         )
         (await sender.attempt(make_target("gpt", there), call, make_ask(), 1000.0)).release()
         (seen,) = upstream.requests
@@ -56,15 +56,15 @@ class TestRequests:
             (b"Accept-Encoding", b"identity"),
             (b"Authorization", b"Bearer sk-upstream"),
             (b"X-Team", b"a"),
-            (b"Content-Type", b"application/json"),
-            (b"User-Agent", b"sdk/1"),
+            (b"user-agent", b"sdk/1"),
             (b"openai-beta", b"x=1"),
+            (b"Content-Type", b"application/json"),
             (b"Content-Length", b"%d" % len(seen.body)),
         )
 
     async def test_embeddings_go_to_their_own_path(self, upstream: Simulator, wheel: Wheel) -> None:
         sender = sender_to(upstream, wheel)
-        target = make_target("e", sender.pools["first"].upstream, kind=Endpoint.EMBEDDINGS)
+        target = make_target("e", sender.pools["first"].upstream, kind=Kind.EMBEDDINGS)
         (await sender.attempt(target, make_call(endpoint=Endpoint.EMBEDDINGS), make_ask("e"), 1000.0)).release()
         assert upstream.requests[0].path == "/v1/embeddings"
 

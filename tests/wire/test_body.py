@@ -89,7 +89,7 @@ class TestSyntax:
     def test_of_a_field_that_is_there_twice_the_last_counts_and_is_sent_once(self, body: bytes) -> None:
         ask = read(body)
         assert ask.model == "b"
-        sent = OpenAI().request(ask, make_target("gpt"))
+        sent = OpenAI("/chat/completions").request(ask, make_target("gpt")).body
         assert json.loads(sent, object_pairs_hook=list)[0] == ("model", "gpt")
         assert sent.count(b'"model"') == 1
 
@@ -283,7 +283,11 @@ NUMBERS = [b"1.0", b"1e2", b"-0", b"1E+2", b"0.10", b"9" * 30, b"-1.50e-7", b"10
 
 @pytest.mark.parametrize("number", NUMBERS, ids=bytes.decode)
 def test_untouched_numbers_keep_their_bytes_all_the_way(number: bytes) -> None:
-    sent = OpenAI().request(read(chat(b'"seed": %b , "x":[%b]' % (number, number))), make_target("gpt"))
+    sent = (
+        OpenAI("/chat/completions")
+        .request(read(chat(b'"seed": %b , "x":[%b]' % (number, number))), make_target("gpt"))
+        .body
+    )
     assert b'"seed":%b' % number in sent
     assert b'"x":[%b]' % number in sent
 
@@ -295,7 +299,7 @@ def test_untouched_fields_keep_their_bytes_all_the_way(
     given_bytes = {name: json.dumps(v, ensure_ascii=ascii_only, indent=indent) for name, v in given_fields.items()}
     members = [f"{json.dumps(name)}: {value}" for name, value in given_bytes.items()]
     ask = read("{{{}}}".format(",\n".join(['"model": "gpt"', HI.decode(), *members])).encode())
-    sent = OpenAI().request(ask, make_target("gpt"))
+    sent = OpenAI("/chat/completions").request(ask, make_target("gpt")).body
     received = read(sent).fields
     assert received.keys() == ask.fields.keys()
     for name, value in given_bytes.items():

@@ -22,10 +22,12 @@ from gateway.core.fault import (
 from gateway.core.outcome import Usage
 from gateway.wire.body import read_ask
 from gateway.wire.dialect import DIALECTS
-from gateway.wire.openai import MAX_MESSAGE, OpenAI
+from gateway.wire.openai import MAX_MESSAGE, OpenAI, credential
+from gateway.wire.pair import Outgoing
 from tests.values import make_call, make_target, make_upstream
 
-openai = OpenAI()
+openai = OpenAI("/chat/completions")
+NONE_SENT = Outgoing(b"")
 
 
 def error(**fields: Any) -> bytes:
@@ -225,7 +227,7 @@ class TestErrorsInsideOf200:
         body = error(**{"message": "It broke.", **fields})
         assert type(openai.read_failure(200, body)) is fault
         with pytest.raises(fault):
-            openai.read_answer(body)
+            openai.read_answer(body, NONE_SENT)
 
     def test_a_text_is_an_error_too(self) -> None:
         assert type(openai.read_failure(200, b'{"error":"it broke"}')) is StatusFault
@@ -307,17 +309,17 @@ class TestAnswers:
         ],
     )
     def test_a_good_answers_usage_is_read(self, body: bytes, usage: Usage | None) -> None:
-        assert openai.read_answer(body) == usage
+        assert openai.read_answer(body, NONE_SENT) == (usage, body)
 
     @pytest.mark.parametrize("body", [b"", b" \r\n "])
     def test_an_empty_answer_is_a_fault(self, body: bytes) -> None:
         with pytest.raises(EmptyFault):
-            openai.read_answer(body)
+            openai.read_answer(body, NONE_SENT)
 
     @pytest.mark.parametrize("body", [b'{"choices":[', b"<html>", b"[]", b"null", b"\xff", b"{}x", b"data: {}\n\n"])
     def test_so_is_one_that_is_no_json_object(self, body: bytes) -> None:
         with pytest.raises(ProtocolFault):
-            openai.read_answer(body)
+            openai.read_answer(body, NONE_SENT)
 
 
 def sent(extra: dict[str, object], *, stream_usage: bool = True, **model: Any) -> dict[str, Any]:
@@ -325,7 +327,7 @@ def sent(extra: dict[str, object], *, stream_usage: bool = True, **model: Any) -
     body = json.dumps({"model": "fast", "messages": ["hi"], **extra}).encode()
     ask = read_ask(body, make_call(), ())
     target = make_target("gpt", make_upstream(stream_usage=stream_usage), **model)
-    decoded: dict[str, Any] = json.loads(openai.request(ask, target))
+    decoded: dict[str, Any] = json.loads(openai.request(ask, target).body)
     return decoded
 
 
@@ -336,10 +338,10 @@ class TestRequests:
     def test_the_ask_is_left_as_it_is_for_the_next_target(self) -> None:
         ask = read_ask(b'{"model":"fast","messages":["hi"],"stream":true}', make_call(), ())
         before = dict(ask.fields)
-        first = openai.request(ask, make_target("a", defaults={"top_p": 1}))
+        first = openai.request(ask, make_target("a", defaults={"top_p": 1})).body
         assert dict(ask.fields) == before
         assert b"top_p" in first
-        assert b"top_p" not in openai.request(ask, make_target("b"))
+        assert b"top_p" not in openai.request(ask, make_target("b")).body
 
     @pytest.mark.parametrize(
         ("options", "expected"),
@@ -388,24 +390,25 @@ class TestRequests:
         assert sent(extra, defaults=defaults) == {"model": "gpt", "messages": ["hi"], **expected}
 
     def test_paths_and_credential(self) -> None:
-        assert openai.path(Endpoint.CHAT) == "/chat/completions"
-        assert openai.path(Endpoint.EMBEDDINGS) == "/embeddings"
-        assert openai.credential(make_upstream(api_key="sk-1")) == (("Authorization", "Bearer sk-1"),)
-        assert openai.credential(make_upstream()) == ()
+        pairs = DIALECTS["openai"].pairs
+        for endpoint, path in ((Endpoint.CHAT, "/chat/completions"), (Endpoint.EMBEDDINGS, "/embeddings")):
+            assert pairs[endpoint].path(Ask("gpt", {}), make_target()) == path
+        assert credential(make_upstream(api_key="sk-1")) == (("Authorization", "Bearer sk-1"),)
+        assert credential(make_upstream()) == ()
 
     @pytest.mark.parametrize("include_usage", [False, True])
     def test_the_usage_chunk_is_dropped_unless_asked_for(self, include_usage: bool) -> None:
         chunk = b'data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}\n\n'
-        scanner = openai.scanner(Ask("gpt", {}, stream=True, include_usage=include_usage))
+        scanner = openai.scanner(Ask("gpt", {}, stream=True, include_usage=include_usage), NONE_SENT)
         scanner.feed(b'data: {"choices":[{"delta":{}}]}\n\n')
         assert scanner.feed(chunk) == (chunk if include_usage else b"")
         assert scanner.usage == Usage(7, 2)
 
 
 def test_the_dialect_is_in_the_table() -> None:
-    assert isinstance(DIALECTS["openai"], OpenAI)
+    assert isinstance(DIALECTS["openai"].pairs[Endpoint.CHAT], OpenAI)
 
 
 def test_a_request_is_whole_json_of_its_fields() -> None:
     ask = Ask("gpt", {"model": msgspec.Raw(b'"gpt"'), "a b": msgspec.Raw(b"[1 , 2]")})
-    assert openai.request(ask, make_target("gpt")) == b'{"model":"gpt","a b":[1 , 2]}'
+    assert openai.request(ask, make_target("gpt")).body == b'{"model":"gpt","a b":[1 , 2]}'
