@@ -20,6 +20,7 @@ from bench.results import (
 )
 
 GATEWAY, REDIS, TWO = "gateway", "gateway redis", "gateway redis 2 workers"
+TRANSLATING = "gateway messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def goals(results: Results) -> Iterator[Goal]:
     yield Goal("CPU per relayed event, 400 streams x 50/s", cpu, 1.2, to_nginx)
     lag = between("streams", GATEWAY, "nginx", lag_p99, ratio)
     yield Goal("event lag p99, 400 streams x 50/s", lag, 2, to_nginx)
+    cpu = between("translated", TRANSLATING, GATEWAY, cpu_per_event, ratio)
+    yield Goal("CPU per translated event, Messages at chat completions, 100 streams x 50/s", cpu, 3, "x passed through")
     for name, store, most_cpu, most_ms in ((GATEWAY, "memory", 0.45, 0.4), (REDIS, "Redis", 0.65, 0.7)):
         cpu = between("plain", name, "bare", cpu_per_call, ratio)
         yield Goal(f"CPU per plain call, closed loop of 32, {store}", cpu, most_cpu, to_bare)

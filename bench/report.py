@@ -29,6 +29,7 @@ TITLES = {
     "first-event": "streams of one event, one at a time",
     "streams": "400 streams x 50 events/s",
     "streams-1000": "1,000 streams x 30 events/s",
+    "translated": "100 streams x 50 events/s, chat completions passed on, and as Messages",
     "streams-number": "against the number of streams",
     "memory": "2,000 idle streams",
     "workers-plain": "plain calls, closed loop of 32, 1 and 2 workers",

@@ -8,26 +8,26 @@ from bench.contestants import KEY
 from bench.fleet import Fleet
 from bench.process import Process
 from bench.results import Measured
-from bench.scenarios import FirstEvent, Idle, Plain, Streams
+from bench.scenarios import CHAT, FirstEvent, Idle, Plain, Streams
 from bench.tally import Tally, spread
 from bench.upstream import Script
 
 _KEPT = 1000  # connections; more are closed after a round, or the next contestant's would be too many for this process
 _RAMP = 1500  # streams begun per second
 _HEAD = (
-    b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: */*\r\n"
+    b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: */*\r\n"
     b"User-Agent: OpenAI/Python 3.54.0\r\nAuthorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b"
 )
 _BODY = b'{"model":"bench-1",%b"temperature":0.7,"max_tokens":64,"messages":[{"role":"user","content":"%b"}]}'
 _STREAM = b'"stream":true,"stream_options":{"include_usage":true},'
 
 
-def request(size: int, *, stream: bool = False) -> bytes:
-    """A chat completion whose body has `size` bytes, or a little more if that is too few."""
+def request(size: int, *, stream: bool = False, path: str = CHAT) -> bytes:
+    """A body of `size` bytes, or a little more if that is too few, that Messages understands as well."""
     options = _STREAM if stream else b""
     words = b"word " * -((len(_BODY % (options, b"")) - size) // 5)
     body = _BODY % (options, words)
-    return _HEAD % (KEY.encode(), len(body), body)
+    return _HEAD % (path.encode(), KEY.encode(), len(body), body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ async def streams(side: Side, script: Script, load: Streams) -> Measured:
     tally = side.fleet.count()
     few = load.number <= _KEPT
     script.begin(load.per_second, keep_alive=few)
-    await side.fleet.streams(request(1000, stream=True), _RAMP)
+    await side.fleet.streams(request(1000, stream=True, path=load.path), _RAMP)
     await asyncio.sleep(load.settle)
     events, lags = tally.events, len(tally.lags)
     watch = Watch(side)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from bench.contestants import Bare, Contestant, Direct, Gateway, Nginx, nginx_program, redis_program
 
 KB, MB = 1000, 1_000_000
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,16 @@ class FirstEvent:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """So many at once, each with so many events per second; measured `settle` seconds after the last has begun."""
+    """So many at once, each with so many events per second; measured `settle` seconds after the last has begun.
+
+    The upstream speaks chat completions: at another `path` they are translated.
+    """
 
     number: int
     per_second: float
     seconds: float = 1.2
     settle: float = 0.3
+    path: str = CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ GATEWAY, REDIS = Gateway(), Gateway("gateway redis", redis=True)
 TWO = Gateway("gateway redis 2 workers", workers=2, redis=True)
 DIRECT, NGINX, BARE = Direct(), Nginx(), Bare()
 NGINX_TWO = Nginx("nginx 2 workers", workers=2)
+TRANSLATING = Gateway("gateway messages")
 
 STREAMS = Streams(400, 50)
 _CURVE = ((10, 50.0), (100, 50.0), (1000, 10.0), (5000, 2.0))  # streams and events/s of each: 10,000 events/s at most
@@ -104,6 +110,8 @@ def scenarios() -> Iterator[Scenario]:
     yield Scenario("first-event", _all(FirstEvent(0.6), DIRECT, GATEWAY, REDIS, NGINX, BARE))
     yield Scenario("streams", _all(STREAMS, DIRECT, GATEWAY, REDIS, NGINX, BARE))
     yield Scenario("streams-1000", _all(Streams(1000, 30), GATEWAY, NGINX))
+    few = Streams(100, 50)
+    yield Scenario("translated", (Case(GATEWAY, few), Case(TRANSLATING, replace(few, path=MESSAGES))))
     for number, rate in _CURVE:
         cases = (Case(contestant, Streams(number, rate), number) for contestant in _PROXIES)
         yield Scenario("streams-number", tuple(cases), rounds=5 if number <= 1000 else 3)

@@ -5,8 +5,8 @@ from array import array
 from collections import Counter
 
 _MARK = re.compile(rb"#(\d{6})@(\d{19})#")
-_COUNT = re.compile(rb'"completion_tokens":(\d+)')
-_DONE = b"data: [DONE]"
+_COUNT = re.compile(rb'"(?:completion|output)_tokens":(\d+)')
+_DONE = (b"data: [DONE]", b"event: message_stop")
 
 
 class Malformed(ValueError):
@@ -79,7 +79,7 @@ class Events:
                 self._lags.append(now - int(sent))
             if b'"usage":{' in text:
                 self._usage(text)
-            if _DONE in text:
+            if any(done in text for done in _DONE):
                 self._done = True
         return self._chunks.ended
 
