@@ -1,4 +1,4 @@
-"""The process that runs `node/cases.mjs`."""
+"""The process that runs `node/cases.mjs`, or another file of cases."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ class Npm:
 
 
 @contextmanager
-def started() -> Iterator[Npm]:
+def started(file: str = "cases.mjs") -> Iterator[Npm]:
     """Skips the test if there is no node or no SDK, but fails it in CI."""
     node = shutil.which("node")
     if node is None or not (FOLDER / "node_modules").is_dir():
@@ -46,6 +46,6 @@ def started() -> Iterator[Npm]:
             pytest.fail(missing)
         pytest.skip(missing)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([node, "cases.mjs"], cwd=FOLDER, text=True, **pipes) as process:
+    with subprocess.Popen([node, file], cwd=FOLDER, text=True, **pipes) as process:
         yield Npm(process)
         process.kill()
