@@ -3,6 +3,7 @@
 A bigram model in a Llama's clothes: the layers are all zeros, so they cost time but change nothing, and the next
 token depends on the last one alone. Channel 0 of the embedding is constant, which makes column 0 of the output
 matrix a bias per token: words often, the end now and then, single characters only where a grammar forces them.
+Where there are tools the prompt ends with a lone space, and after that comes a call of one, whoever forces it or not.
 """
 
 import random
@@ -18,6 +19,7 @@ _WIDTH, _HIDDEN, _LAYERS, _HEADS = 256, 1024, 8, 4
 _WORDS = ("the", "river", "stone", "morning", "garden", "letter", "answers", "in", "café", "señor", "über", "42")
 _SPECIAL = {"<|endoftext|>": 3, "<|im_start|>": 3, "<|im_end|>": 3, "<tool_call>": 4, "</tool_call>": 4}
 _END = "<|im_end|>"
+_CALL = "<tool_call>"
 _TEMPLATE = (  # from how it renders tool calls the server learns how to read them
     '{% if tools %}<|im_start|>system\nAnswer with <tool_call>{"name": NAME, "arguments": OBJECT}</tool_call>.\n'
     "{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
@@ -25,7 +27,7 @@ _TEMPLATE = (  # from how it renders tool calls the server learns how to read th
     "{% for call in m.tool_calls or [] %}<tool_call>"
     '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
     "</tool_call>{% endfor %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant{{ ' ' if tools else '\n' }}{% endif %}"
 )
 
 # GGUF, version 3: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
@@ -81,8 +83,12 @@ def _tensors(tokens: list[str]) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
     """Name, shape (the contiguous dimension first) and 32-bit floats; all sizes are multiples of the alignment."""
     ones = array("f", [1.0] * _WIDTH).tobytes()
     vocabulary = (_WIDTH, len(tokens))
-    yield "token_embd", vocabulary, _noise([_WIDTH**0.5] * len(tokens), 1.0)
-    yield "output", vocabulary, _noise([_bias(token) * (2 / _WIDTH) ** 0.5 for token in tokens], 3 * _WIDTH**-0.5)
+    embedding = _noise([_WIDTH**0.5] * len(tokens), 1.0)
+    output = _noise([_bias(token) * (2 / _WIDTH) ** 0.5 for token in tokens], 3 * _WIDTH**-0.5)
+    call, space = output[tokens.index(_CALL)], embedding[tokens.index("Ġ")]
+    call[1:] = array("f", [each + other / 2 for each, other in zip(call[1:], space[1:], strict=True)])
+    yield "token_embd", vocabulary, b"".join(row.tobytes() for row in embedding)
+    yield "output", vocabulary, b"".join(row.tobytes() for row in output)
     yield "output_norm", (_WIDTH,), ones
     for layer in range(_LAYERS):
         yield f"blk.{layer}.attn_norm", (_WIDTH,), ones
@@ -102,11 +108,10 @@ def _bias(token: str) -> float:
     return 0.0 if len(token) > 1 else -30.0
 
 
-def _noise(first: list[float], deviation: float) -> bytes:
+def _noise(first: list[float], deviation: float) -> list["array[float]"]:
     """One row for each of `first`: that value, then Gaussian noise."""
     dice = random.Random(deviation)
-    rows = (array("f", [head, *(dice.gauss(0, deviation) for _ in range(_WIDTH - 1))]) for head in first)
-    return b"".join(row.tobytes() for row in rows)
+    return [array("f", [head, *(dice.gauss(0, deviation) for _ in range(_WIDTH - 1))]) for head in first]
 
 
 def _text(value: str) -> bytes:

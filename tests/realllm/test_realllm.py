@@ -4,14 +4,8 @@
 Only aborted streams free a slot: a plain call is generated to its end by this server, whoever has left.
 """
 
-import asyncio
 import json
-import os
-import re
-import subprocess
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -20,28 +14,13 @@ from openai import AsyncOpenAI
 
 from gateway.simulator import Simulator
 from tests.conftest import KEY, Gateway, StartGateway
+from tests.realllm.slots import until_idle
 from tests.sdk.chat import HI, TOOLS, ask, read, text_of
 from tests.sdk.npm import Npm, started
 
 ENDLESS = {"logit_bias": {"2": -100}, "max_tokens": 10_000}
 TWENTY = {"logit_bias": {"2": -100}, "max_tokens": 20, "temperature": 0}
 CALLING = {"tool_choice": "required", "parallel_tool_calls": False, "logit_bias": {"2": 100, "3": 100}}
-
-
-@pytest.fixture(scope="module")
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The server's base URL."""
-    if given := request.config.getoption("realllm_url"):
-        yield given
-        return
-    command = [os.path.abspath(request.config.getoption("realllm_python")), "serve.py", "0", "1"]  # noqa: PTH100
-    with subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        listening = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)/?\n", said)
-        assert listening, said
-        yield f"{listening[1]}/v1"
-        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +47,6 @@ keys: [{{name: tester, key: {KEY}}}]
 async def client(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(api_key=KEY, base_url=gateway.url, max_retries=0) as client:
         yield client
-
-
-async def until_idle(url: str) -> None:
-    """Until no slot of the server generates."""
-
-    def slots() -> list[dict[str, Any]]:
-        with urllib.request.urlopen(url.removesuffix("/v1") + "/slots", timeout=5) as answer:
-            return json.load(answer)
-
-    async with asyncio.timeout(2):
-        while any(slot["is_processing"] for slot in await asyncio.to_thread(slots)):
-            await asyncio.sleep(0.01)
 
 
 async def test_a_stream_says_what_the_plain_answer_says(client: AsyncOpenAI) -> None:
