@@ -1,0 +1,1 @@
+"""Requests of coding tools as they were recorded, answered over every dialect."""
