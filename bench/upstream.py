@@ -7,7 +7,7 @@ from bench.wheel import Wheel
 from gateway.simulator import LAST_CHUNK, Close, Gate, Request, Send, Step, Wait, chunked, head, json_answer
 
 PROMPT_TOKENS = 20
-_WHERE_STREAM_STANDS = 256  # bytes: not to search a body of 10 MB for `"stream":true`
+_WHERE_STREAM_STANDS = 256  # bytes from either end: not to search a body of 10 MB for `"stream":true`
 
 _FRAME = (
     b'"id":"chatcmpl-bench00000000000000000001","object":"%b","created":1763700000,"model":"bench-1",'
@@ -76,7 +76,8 @@ class Script:
         self._ended.open()
 
     def __call__(self, request: Request) -> Iterable[Step]:
-        if b'"stream":true' not in request.body[:_WHERE_STREAM_STANDS]:
+        ends = request.body[:_WHERE_STREAM_STANDS] + request.body[-_WHERE_STREAM_STANDS:]
+        if b'"stream":true' not in ends:
             return self._plain
         return self._stream()
 

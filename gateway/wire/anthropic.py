@@ -11,10 +11,9 @@ from gateway.core.fault import (
     ContextFault,
     Fault,
     ModelMissingFault,
-    RateLimitFault,
-    StatusFault,
 )
 from gateway.core.outcome import Usage
+from gateway.wire.status import read_status as status_fault
 from gateway.wire.usage import MAX_TOKENS
 
 MAX_MESSAGE = 2048
@@ -35,8 +34,7 @@ _STATUSES = {
     "overloaded_error": 529,
 }
 _UNKNOWN = 502
-_CREDENTIAL = frozenset({401, 402, 403})
-_RETRYABLE = frozenset({408, 409, 425})
+_NO_CREDIT = 402
 # Of Anthropic, then of llama.cpp and vLLM, which speak the schema too.
 _CONTEXT_TEXTS = (
     "prompt is too long",
@@ -162,14 +160,8 @@ def _counts(given: _Reported) -> dict[str, int]:
 
 
 def read_status(status: int) -> Fault | None:
-    """What an error status means whatever its body says; None if the body has to be read."""
-    if status in _CREDENTIAL:
-        return AuthFault()
-    if status == 429:
-        return RateLimitFault()
-    if status in _RETRYABLE or status >= 500:
-        return StatusFault()
-    return None
+    """As in other schemas, and credit that is used up is told by a status of its own."""
+    return AuthFault() if status == _NO_CREDIT else status_fault(status)
 
 
 def read_failure(status: int, body: bytes) -> Fault:

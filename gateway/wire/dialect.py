@@ -47,7 +47,6 @@ class Gemini(OpenAI):
         method = "streamGenerateContent?alt=sse" if ask.stream else "generateContent"
         return f"/models/{quote(target.remote, safe='')}:{method}"
 
-    read_status = staticmethod(gemini.read_status)
     read_failure = staticmethod(gemini.read_failure)
 
 

@@ -20,11 +20,11 @@ from gateway.core.fault import (
     StatusFault,
 )
 from gateway.wire.events import Json
+from gateway.wire.status import read_status
 
 MAX_MESSAGE = 2048
 MIN_COOLDOWN, MAX_COOLDOWN = 1.0, 60.0
 
-_RETRYABLE = frozenset({408, 409, 425})
 _STATUSES = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -52,17 +52,6 @@ class _Failure(msgspec.Struct):
 
 
 _failures = msgspec.json.Decoder(_Failure | list[_Failure])
-
-
-def read_status(status: int) -> Fault | None:
-    """What an error status means whatever its body says; None if the body has to be read."""
-    if status in (401, 403):
-        return AuthFault()
-    if status == 429:
-        return RateLimitFault()
-    if status in _RETRYABLE or status >= 500:
-        return StatusFault()
-    return None
 
 
 def read_failure(status: int, body: bytes) -> Fault:

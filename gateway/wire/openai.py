@@ -7,19 +7,17 @@ import msgspec
 from gateway.core.call import Ask
 from gateway.core.errors import Refusal, UpstreamRejected
 from gateway.core.fault import (
-    AuthFault,
     CallerFault,
     ContextFault,
     EmptyFault,
     Fault,
     ModelMissingFault,
     ProtocolFault,
-    RateLimitFault,
-    StatusFault,
 )
 from gateway.core.route import Target, Upstream
 from gateway.wire.pair import FORWARDED, Answered, Outgoing
 from gateway.wire.sse import EventStream
+from gateway.wire.status import read_status
 from gateway.wire.usage import NOTHING, is_nothing, read_usage
 
 MAX_MESSAGE = 2048
@@ -36,7 +34,6 @@ _CONTEXT_TEXTS = (
     "exceeds the maximum number of tokens",
 )
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "DeploymentNotFound", "invalid_model"})
-_RETRYABLE = frozenset({408, 409, 425})
 _SAFE_CODE_LENGTH = 64
 
 
@@ -119,17 +116,6 @@ class OpenAI:
 
     def read_failure(self, status: int, body: bytes) -> Fault:
         return read_failure(status, body)
-
-
-def read_status(status: int) -> Fault | None:
-    """What an error status means whatever its body says; None if the body has to be read."""
-    if status in (401, 403):
-        return AuthFault()
-    if status == 429:
-        return RateLimitFault()
-    if status in _RETRYABLE or status >= 500:
-        return StatusFault()
-    return None
 
 
 def read_failure(status: int, body: bytes) -> Fault:
