@@ -91,12 +91,15 @@ class Caller:
     disabled: bool = False
 
 
-class Form(msgspec.Struct, frozen=True):
+class Form(msgspec.Struct):
     """A multipart body without the value of its model, which goes between these two."""
 
     before: bytes
     after: bytes
     content_type: str
+
+    def clear(self) -> None:
+        self.before = self.after = b""
 
 
 # The model of a call that names none: whatever upstream may have what it asks for.

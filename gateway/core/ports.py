@@ -97,8 +97,12 @@ class Downstream(Protocol):
 
 
 class Scanner(Protocol):
-    """A dialect's reading of a stream: bytes in, bytes and facts out (see `wire/sse.py`)."""
+    """A dialect's reading of a stream: bytes in, bytes and facts out (see `wire/sse.py`).
 
+    `hold`: so many bytes without a good event are too many.
+    """
+
+    hold: int
     started: bool
     error: bytes | None
     done: bool

@@ -8,6 +8,7 @@ from typing import Self
 from gateway.core.call import Caller, Endpoint
 from gateway.core.clock import Clock
 from gateway.core.errors import (
+    Inexpressible,
     InsufficientQuota,
     LimiterUnavailable,
     Refusal,
@@ -28,6 +29,7 @@ ANSWERS = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MES
 NO_RETRY = ("x-should-retry", "false")
 
 _NOTHING_HELD = nullcontext()
+_TRUE = b"true"
 
 
 class Lease:
@@ -126,6 +128,8 @@ def _demand(record: Record, wall: float) -> Demand | None:
     limits = caller.limits
     if limits is None:
         return None
+    if bytes(ask.fields.get("background", b"")) == _TRUE:  # it would go on, and be paid, after its call has ended
+        raise Inexpressible("Calls in the background cannot be held to the limits of the key.", param="background")
     completion = 0
     if record.call.endpoint in ANSWERS:
         longest = ask.max_tokens

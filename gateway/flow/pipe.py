@@ -49,6 +49,8 @@ class Piping:
             return
         if record.ask is not None:
             record.ask.fields.clear()
+            if record.ask.form is not None:
+                record.ask.form.clear()
         pipe = Pipe(answer, downstream, record, self._settings, self._timers)
         with self._live.stream(call, pipe, answer.target.model.name):
             await pipe.run(headers)
@@ -62,6 +64,7 @@ class Pipe:
         "_cut_at",
         "_door",
         "_downstream",
+        "_heard",
         "_over",
         "_paused",
         "_record",
@@ -90,7 +93,7 @@ class Pipe:
         self._settings = settings
         self._timer: Timer | None = None
         self._cut_at = record.call.started + settings.total_timeout
-        self._seen = self._spoke = timers.now
+        self._heard = self._seen = self._spoke = timers.now
         # backpressure
         self._paused = False
         self._taken: int | None = None
@@ -116,9 +119,11 @@ class Pipe:
     # As a Receiver
 
     def chunk(self, payload: bytes, framed: bytes | None) -> None:
-        self._seen = self._timers.now
+        self._heard = self._timers.now
         scanner = self._scanner
         out = payload if scanner is None else scanner.feed(payload)
+        if out:
+            self._seen = self._heard
         if scanner is not None and scanner.over:
             self._conclude(scanner, out)
         elif out is payload:
@@ -132,7 +137,7 @@ class Pipe:
         if scanner is None or not scanner.repeats(data) or not self._downstream.relay(data):
             return False
         scanner.events += 1
-        self._seen = self._timers.now
+        self._heard = self._seen = self._timers.now
         return True
 
     def ended(self) -> None:
@@ -192,7 +197,7 @@ class Pipe:
 
     def resume(self) -> None:
         self._paused = False
-        self._seen = self._timers.now
+        self._heard = self._seen = self._timers.now
         self._answer.resume()
 
     # Time
@@ -203,7 +208,7 @@ class Pipe:
             return
         now = self._timers.now
         idle_timeout = self._answer.target.model.idle_timeout
-        if now >= self._cut_at or (not self._paused and now - self._seen >= idle_timeout):
+        if now >= self._cut_at or (not self._paused and now - self._heard >= idle_timeout):
             self.break_off(StreamTimeout())
         elif self._is_stalled(now):
             self.break_off(ClientStalled())
@@ -230,7 +235,7 @@ class Pipe:
     def _next_look(self, now: float, idle_timeout: float) -> float:
         due = [self._cut_at, now + self._settings.write_timeout / 4]
         if not self._paused:
-            due.append(self._seen + idle_timeout)
+            due.append(self._heard + idle_timeout)
         if self._settings.keep_alive_interval:
             due.append(max(self._seen, self._spoke, now if self._paused else 0) + self._settings.keep_alive_interval)
         return min(due)

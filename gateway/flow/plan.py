@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import NamedTuple, NoReturn
 
-from gateway.core.call import ANY, NO_NEEDS, Ask, Call, Caller, Capability, Endpoint
+from gateway.core.call import ANY, NO_NEEDS, Ask, Call, Caller, Capability, Endpoint, Kind
 from gateway.core.errors import InvalidValue, ModelIncapable, ModelNotAllowed, ModelNotFound, NoAvailableUpstream
 from gateway.core.route import ALL_CAPABILITIES, Exclusion, Plan, Routes, Target
 from gateway.state.health import Health
@@ -134,12 +134,13 @@ class Planner:
         return name, ((name,), *((fallback,) for fallback in target.model.fallbacks))
 
     def _anybody(self, caller: Caller) -> tuple[tuple[str, ...], ...]:
-        """One model of each upstream, that the caller may use."""
+        """One model of each upstream, that the caller may use: also of a wildcard, if the key names one under it."""
+        routes = self._routes
         found: dict[str, tuple[str, ...]] = {}
-        for name, model in self._routes.models.items():
-            target = self._routes.target(name)
-            if target is not None and model.kind is Endpoint.STORED.kind and is_allowed(target, caller):
-                found.setdefault(model.upstream.name, (name,))
+        for name in (*routes.models, *[glob for glob in caller.models if "*" not in glob]):
+            target = routes.target(name)
+            if target is not None and is_allowed(target, caller) and target.model.kind is Kind.CHAT:
+                found.setdefault(target.upstream.name, (name,))
         return tuple(found.values())
 
     def _ordered(self, groups: Iterable[Sequence[Candidate]]) -> Iterator[Candidate]:

@@ -16,8 +16,8 @@ from gateway.upstream.connection import Connection
 from gateway.upstream.head import Head
 from gateway.wire.headers import is_media_type, is_upstream_id, read_retry_after
 from gateway.wire.pair import Outgoing, Pair
-from gateway.wire.sse import HOLD
 
+NOTHING_SENT = Outgoing(b"")
 MAX_PLAIN = 16 * 1024 * 1024
 MAX_FAILURE = 64 * 1024
 FAILURE_TIME = 2.0
@@ -173,7 +173,7 @@ class Attempt:
             self._settle(None)
         elif scanner.done or self.complete:
             self.failed(EmptyFault())
-        elif self._size > HOLD:
+        elif self._size > scanner.hold:
             self.failed(ProtocolFault())
 
     def ended(self) -> None:
@@ -224,9 +224,10 @@ class Attempt:
         return fault
 
     def _settle(self, fault: Fault | None) -> None:
-        """The first word counts."""
+        """The first word counts. From then on nothing is read by the request, which may be large."""
         if not self._settled.done():
             self._settled.set_result(fault)
+            self._outgoing = NOTHING_SENT
 
     # As an Answer
 

@@ -68,7 +68,7 @@ class Anthropic:
 
     def request(self, ask: Ask, target: Target) -> Outgoing:
         fields = {**ask.fields, "model": target.remote, "messages": own_messages(ask.fields["messages"])}
-        add_defaults(fields, target.model.defaults)
+        add_defaults(fields, target.model.defaults, "max_tokens")
         return Outgoing(msgspec.json.encode(fields))
 
     def scanner(self, ask: Ask, outgoing: Outgoing) -> "MessageStream":
@@ -96,7 +96,8 @@ class CountTokens(Anthropic):
     """`{"input_tokens"}`: nothing was used."""
 
     def request(self, ask: Ask, target: Target) -> Outgoing:
-        return Outgoing(msgspec.json.encode({**ask.fields, "model": target.remote}))
+        messages = own_messages(ask.fields["messages"])
+        return Outgoing(msgspec.json.encode({**ask.fields, "model": target.remote, "messages": messages}))
 
     def read_answer(self, body: bytes, outgoing: Outgoing) -> Answered:
         return Answered(NO_TOKENS, super().read_answer(body, outgoing).body)

@@ -35,7 +35,7 @@ _FILLED_LIST = re.compile(rb"\[\s*[^\]\s]")
 
 class Schema(msgspec.Struct, frozen=True):
     """What is looked at in the bodies of an endpoint. `text`: its prompt may be a text, `messages`: a list. What is not
-    `by_tokens` is accounted for by the request.
+    `by_tokens` is accounted for by the request; what is, is by its prompt, and `also` by these.
 
     `limits` are the names of the field that bounds the answer, where one counts by tokens.
     """
@@ -47,13 +47,14 @@ class Schema(msgspec.Struct, frozen=True):
     required: bool = True
     by_tokens: bool = True
     limits: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 SCHEMAS = {
     Endpoint.CHAT: Schema("messages", text=False, limits=("max_completion_tokens", "max_tokens")),
     Endpoint.COMPLETIONS: Schema("prompt", limits=("max_tokens",)),
-    Endpoint.RESPONSES: Schema("input", required=False, limits=("max_output_tokens",)),
-    Endpoint.MESSAGES: Schema("messages", text=False, limits=("max_tokens",)),
+    Endpoint.RESPONSES: Schema("input", required=False, limits=("max_output_tokens",), also=("instructions", "tools")),
+    Endpoint.MESSAGES: Schema("messages", text=False, limits=("max_tokens",), also=("system", "tools")),
     Endpoint.COUNT_TOKENS: Schema("messages", text=False, streamed=False),
     Endpoint.EMBEDDINGS: Schema("input", streamed=False),
     Endpoint.SPEECH: Schema("input", messages=False, by_tokens=False),
@@ -88,6 +89,8 @@ def read_ask(body: bytes, call: Call, providers: Container[str]) -> Ask:
         raise InvalidValue("The endpoint does not stream.", param="stream")
     options = _read(fields, "stream_options", _OPTIONS) if "stream_options" in fields else None
     prompt = _read_prompt(fields, schema)
+    for name in schema.also:
+        prompt += bytes(fields.get(name, b""))
     complexity = provider = None
     if "complexity" in fields:
         complexity = _read(fields, "complexity", _TEXT)
@@ -134,6 +137,14 @@ def _check_parts(body: bytes) -> None:
         outline = _outline(body)
         if max(outline.count(b":"), outline.count(b"[")) > MAX_PARTS:
             raise InvalidValue("The request body has too many members, lists or objects.")
+
+
+def has_more_parts(body: bytes, most: int) -> bool:
+    """Members, or lists and objects."""
+    if body.count(b":") + body.count(b"[") + body.count(b"{") <= most:
+        return False
+    outline = _outline(body)
+    return max(outline.count(b":"), outline.count(b"[")) > most
 
 
 def _outline(body: bytes) -> bytes:

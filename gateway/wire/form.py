@@ -12,7 +12,7 @@ MAX_PARTS = 64
 MAX_PART_HEAD = 4096
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")  # RFC 2046, section 5.1.1, without spaces
-
+_LINE_END = re.compile(rb"[\r\n]")  # as some parsers have it
 
 UNREADABLE = "The form can't be read."
 FORMS = frozenset((Endpoint.TRANSCRIPTIONS,))
@@ -31,7 +31,10 @@ def is_form(content_type: str) -> bool:
 
 
 def read_form(body: bytes, call: Call) -> Ask:
-    """Raises BadRequest, MissingParameter and InvalidValue. The other parts are the upstream's to judge."""
+    """Raises BadRequest, MissingParameter and InvalidValue. The other parts are the upstream's to judge.
+
+    What another parser could read in another way is refused: it may find a model there that the key may not use.
+    """
     boundary = _boundary(call.content_type)
     if boundary is None:
         raise BadRequest(UNREADABLE)
@@ -47,7 +50,8 @@ def read_form(body: bytes, call: Call) -> Ask:
     if model is None:
         raise MissingParameter("`model` is missing.", param="model")
     name = _text(body[model[0] : model[1]])
-    form = Form(body[: model[0]], body[model[1] :], call.content_type)
+    content_type = f'multipart/form-data; boundary="{boundary.decode()}"'
+    form = Form(body[: model[0]], body[model[1] :], content_type)
     return Ask(name, {}, complexity=call.complexity, provider=call.provider, max_tokens=0, form=form)
 
 
@@ -85,7 +89,7 @@ def _name(head: bytes) -> str | None:
     values = []
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if line[:1].isspace():
+        if line[:1].isspace() or _LINE_END.search(line):
             raise BadRequest(UNREADABLE)
         if name.strip().lower() == b"content-disposition":
             values.append(value)

@@ -22,6 +22,7 @@ from gateway.wire.usage import NOTHING, is_nothing, read_usage
 
 MAX_MESSAGE = 2048
 
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _TRUE = msgspec.Raw(b"true")
 
 # Every name under which a prompt longer than the context window is reported: OpenAI, llama.cpp, vLLM and LM Studio.
@@ -139,14 +140,13 @@ def _with_usage(options: object) -> dict[str, msgspec.Raw]:
     return {**(given or {}), "include_usage": _TRUE}
 
 
-def add_defaults(fields: dict[str, object], defaults: Mapping[str, object]) -> None:
-    """What the admin sets where the caller did not; the two names of the output limit are one."""
+def add_defaults(fields: dict[str, object], defaults: Mapping[str, object], limit: str | None = None) -> None:
+    """What the admin sets where the caller did not; the names of the output limit are one, in other schemas `limit`."""
     for name, value in defaults.items():
-        if name in ("max_tokens", "max_completion_tokens") and not fields.keys().isdisjoint(
-            ("max_tokens", "max_completion_tokens")
-        ):
-            continue
-        fields.setdefault(name, value)
+        if name not in _LIMITS:
+            fields.setdefault(name, value)
+        elif fields.keys().isdisjoint(_LIMITS):
+            fields[limit or name] = value
 
 
 def _read_error(body: bytes) -> _Error:

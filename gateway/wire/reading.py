@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.core.fault import Fault
 from gateway.core.outcome import Usage
-from gateway.wire.events import Framing, RawEvent
+from gateway.wire.events import MAX_EVENT, Framing, RawEvent
 
 # What reading somebody else's values may raise.
 UNREADABLE = (Fault, LookupError, TypeError, ValueError, AttributeError, RecursionError)
@@ -17,6 +17,8 @@ def never(_: bytes) -> bool:
 
 class Reading:
     """Facts as in `ports.Scanner`. A kind of it says in `event` what an event means, and in `close` what the end."""
+
+    hold = MAX_EVENT  # of which the first may have as many
 
     __slots__ = (
         "_framing",

@@ -39,7 +39,7 @@ class Responses(OpenAI):
         fields = {**ask.fields, "model": target.remote}
         if "input" in fields:
             fields["input"] = own_items(fields["input"])
-        add_defaults(fields, target.model.defaults)
+        add_defaults(fields, target.model.defaults, "max_output_tokens")
         return Outgoing(msgspec.json.encode(fields))
 
     def scanner(self, ask: Ask, outgoing: Outgoing) -> "ResponseStream":  # type: ignore[override]  # both fit Scanner

@@ -37,6 +37,8 @@ class EventStream:
     `drop_usage` takes out the `choices: []` usage chunk that the client did not ask for.
     """
 
+    hold = HOLD
+
     __slots__ = (
         "_begun",
         "_drop_usage",

@@ -9,6 +9,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import InvalidValue
 from gateway.core.fault import Fault, ProtocolFault
 from gateway.core.route import Target
+from gateway.wire.body import has_more_parts
 from gateway.wire.events import Event, Json, RawEvent
 from gateway.wire.openai import add_defaults
 from gateway.wire.pair import FORWARDED, Answered, Outgoing, Pair
@@ -65,6 +66,10 @@ def _without(value: Json, names: tuple[str, ...]) -> Json:
 # Of a delta, beside its tool calls.
 LISTS = ("reasoning_details", "annotations")
 UNREADABLE_STREAM = "The provider's stream can't be read."
+# What no stream is written by, and would be held as long as it runs.
+_PROMPTS = ("messages", "input")
+# To read and to write each takes some 10 µs, and a body must not hold up the others.
+MAX_PARTS = 20_000
 # What a chat upstream's last event stands for.
 DONE: Json = {}
 
@@ -161,6 +166,8 @@ class Translated:
 
     def request(self, ask: Ask, target: Target) -> Outgoing:
         """Raises a Refusal."""
+        if has_more_parts(b",".join(map(bytes, ask.fields.values())), MAX_PARTS):
+            raise InvalidValue("The request has too many members to be translated.")
         try:
             asked: Json = {name: msgspec.json.decode(raw) for name, raw in ask.fields.items()}
             chat, dropped = self._caller.request({**asked, "model": target.remote})
@@ -171,7 +178,8 @@ class Translated:
         return Outgoing(msgspec.json.encode(body), (*dropped, *also), asked)
 
     def scanner(self, ask: Ask, outgoing: Outgoing) -> "TranslatedStream":
-        reader, writer = self._upstream.reader(), self._caller.writer(outgoing.asked or {})
+        asked = {name: value for name, value in (outgoing.asked or {}).items() if name not in _PROMPTS}
+        reader, writer = self._upstream.reader(), self._caller.writer(asked)
         return TranslatedStream(reader, writer, self._last_words, int(self._wall()))
 
     def read_answer(self, body: bytes, outgoing: Outgoing) -> Answered:

@@ -156,6 +156,13 @@ class TestStored:
         plan = Planner(routes, Health(), Random(7)).plan(make_call(endpoint=Endpoint.STORED), ask, make_caller(), NOW)
         assert [target.name for target in plan.targets] == ["gpt"]
 
+    def test_a_key_for_a_name_under_a_wildcard_reaches_its_upstream(self) -> None:
+        there = upstream("responses")
+        routes = Routes({there.name: there}, {"gpt-*": make_model("gpt-*", there, remote="*")}, {}, {}, {})
+        ask, caller = make_ask("", stored="resp_1"), make_caller(models=("gpt-4o",))
+        plan = Planner(routes, Health(), Random(7)).plan(make_call(endpoint=Endpoint.STORED), ask, caller, NOW)
+        assert [target.name for target in plan.targets] == ["gpt-4o"]
+
 
 class TestKinds:
     @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ PROTECTIONS = (
         "idle-timeout",
         "A stream whose upstream falls silent is cut.",
         "gateway/flow/pipe.py",
-        "(not self._paused and now - self._seen >= idle_timeout)",
+        "(not self._paused and now - self._heard >= idle_timeout)",
         "False",
         (f"{_PIPE}::test_a_stream_that_falls_silent_is_cut_after_the_idle_timeout",),
     ),

@@ -45,7 +45,7 @@ class TestRequests:
         assert sent == {"model": "gpt", "messages": [], "max_tokens": 5, "top_k": 9}
 
     def test_counting_tokens_adds_no_defaults(self) -> None:
-        ask = make_ask(fields={"model": "gpt", "messages": []})
+        ask = make_ask(fields={"model": "gpt", "messages": msgspec.Raw(b"[]")})
         sent = CountTokens("/x").request(ask, make_target(defaults={"max_tokens": 5}))
         assert msgspec.json.decode(sent.body) == {"model": "gpt", "messages": []}
 

@@ -268,9 +268,16 @@ class TestContentTypes:
             b'Content-Disposition: form-data; name="x"\r\nContent-Disposition: form-data; name="model"', id="two"
         ),
         pytest.param(b'Content-Disposition: form-data;\r\n name="model"', id="folded"),
+        pytest.param(b'X: y\nContent-Disposition: form-data; name="model"', id="behind a bare line feed"),
+        pytest.param(b'X: y\rContent-Disposition: form-data; name="model"', id="behind a bare carriage return"),
     ],
 )
 def test_a_head_that_may_be_read_in_two_ways_is_refused(head: bytes) -> None:
     """An upstream that reads it the other way would serve a model that the key may not use."""
     with pytest.raises(BadRequest):
         read(joined(head + b"\r\n\r\nexpensive", MODEL))
+
+
+def test_the_upstream_is_told_the_one_boundary_that_was_read() -> None:
+    kind = "multipart/form-data; boundary=a; boundary=b; charset=x"
+    assert read(joined(MODEL, boundary="a"), kind).form.content_type == 'multipart/form-data; boundary="a"'

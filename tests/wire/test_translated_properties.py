@@ -94,7 +94,7 @@ def is_translated_or_refused(pairing: Pairing, body: dict[str, Any]) -> None:
 
 @every_pairing
 @given(objects, st.lists(values, max_size=3))
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_any_request_is_translated_or_refused(pairing: Pairing, body: dict[str, Any], prompt: list[object]) -> None:
     is_translated_or_refused(pairing, {**body, "model": "m", BODIES[pairing.caller].prompt: prompt})
 
@@ -146,7 +146,7 @@ CONVERSATIONS: dict[str, dict[str, Any]] = {
 
 @every_pairing
 @given(st.data())
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_a_request_with_one_value_changed_is_too(pairing: Pairing, data: st.DataObject) -> None:
     body = {**CONVERSATIONS[pairing.caller], "model": "m"}
     way = data.draw(st.sampled_from(places(body)))
@@ -164,7 +164,7 @@ def test_the_request_that_is_changed_is_itself_sent(pairing: Pairing) -> None:
 
 @every_pairing
 @given(st.binary(max_size=60) | objects.map(msgspec.json.encode))
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_any_answer_is_translated_or_a_fault(pairing: Pairing, body: bytes) -> None:
     with contextlib.suppress(Fault):
         assert isinstance(json.loads(pairing.pair.read_answer(body, pairing.outgoing()).body), dict)
@@ -185,21 +185,21 @@ def is_well_ended(pairing: Pairing, reads: list[bytes]) -> None:
         st.binary(max_size=30) | st.sampled_from([b"data: ", b"\n\n", b"data: {}\n\n", b"data: [DONE]\n\n"]), max_size=8
     )
 )
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_any_bytes_are_a_stream_that_ends(pairing: Pairing, reads: list[bytes]) -> None:
     is_well_ended(pairing, reads)
 
 
 @every_pairing
 @given(st.lists(events, max_size=6))
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_any_events_are_a_stream_that_ends(pairing: Pairing, given_: list[dict[str, Any]]) -> None:
     is_well_ended(pairing, [event(msgspec.to_builtins(data)) for data in given_])
 
 
 @every_pairing
 @given(st.data())
-@settings(steady, max_examples=40)
+@settings(steady, max_examples=15)
 def test_a_stream_with_one_value_changed_ends_and_is_the_same_at_any_cut(pairing: Pairing, data: st.DataObject) -> None:
     whole = list(STREAMS[pairing.upstream](USAGES[pairing.upstream]).events)
     at = data.draw(st.integers(0, len(whole) - 1))
